@@ -1,0 +1,10 @@
+"""`Kernel`: one operation, written once in Python and once in C++, run on every codegen target.
+
+The only package of ours that touches Brian2's internals; ``tests/test_brian2_internals.py`` names
+each of them.
+"""
+
+from brianlearn.kernel.kernel import Kernel, Steps
+from brianlearn.kernel.signal import Signal
+
+__all__ = ["Kernel", "Signal", "Steps"]

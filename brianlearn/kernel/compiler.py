@@ -1,0 +1,96 @@
+"""The C++ compiler: which one, with which flags, and what it says about a piece of code."""
+
+import functools
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+
+from brian2.codegen.cpp_prefs import get_compiler_and_args
+from brian2.core.preferences import prefs
+
+from brianlearn import cache
+from brianlearn.errors import CompilationError, CompilerNotFoundError
+
+__all__ = ["check_syntax", "command", "exact_flags", "fingerprint"]
+
+_INEXACT = {"-ffast-math", "-fno-finite-math-only"}
+
+
+def command() -> list[str]:
+    """The compiler as a command: ``$CXX``, else ``g++``.
+
+    Raises
+    ------
+    CompilerNotFoundError
+        If it is not on the path.
+    """
+    words = shlex.split(os.environ.get("CXX") or "g++")
+    if shutil.which(words[0]) is None:
+        raise CompilerNotFoundError(
+            f"No C++ compiler: '{words[0]}' is not on the path. Install one (on Debian and Ubuntu: "
+            "apt install g++ make), name yours in the environment variable CXX, or use the target "
+            "'numpy', which needs none."
+        )
+    return words
+
+
+def exact_flags() -> list[str]:
+    """Brian2's flags for GCC, changed so that all compiled targets give the same bits.
+
+    Without ``-ffast-math`` and without fused multiply-add, no sum is reordered or rounded
+    differently. The three additions change no value; they let GCC vectorise Brian2's loops:
+    errno and floating-point traps are never read, and a state updater touches more arrays than
+    GCC's default number of overlap tests allows.
+    """
+    default = prefs.pref_register["codegen.cpp"][0]["extra_compile_args_gcc"].default
+    flags = [flag for flag in default if flag not in _INEXACT] + ["-ffp-contract=off"]
+    if "clang" not in version():
+        flags += ["-fno-math-errno", "-fno-trapping-math"]
+        flags += ["--param=vect-max-version-for-alias-checks=1000"]
+    return flags
+
+
+def version() -> str:
+    """What the compiler says of itself."""
+    return _output(tuple(command()), "--version")
+
+
+def fingerprint() -> str:
+    """A short name of the compiler, the flags in force and this CPU (``-march=native``)."""
+    compiler, flags = tuple(command()), tuple(get_compiler_and_args()[1])
+    target = _output(compiler, *flags, "-Q", "--help=target") if "clang" not in version() else ""
+    return hashlib.sha256(repr((version(), flags, target)).encode()).hexdigest()[:16]
+
+
+@functools.lru_cache
+def _output(compiler: tuple[str, ...], *arguments: str) -> str:
+    return subprocess.run([*compiler, *arguments], capture_output=True, text=True).stdout
+
+
+def check_syntax(text: str, kernel: str) -> None:
+    """Let the compiler read ``text`` once; what it accepted is remembered in the cache.
+
+    Brian2 hides the compiler's messages (and skips Cython code that does not compile without a
+    word), so a kernel asks before it hands its text over.
+
+    Raises
+    ------
+    CompilationError
+        With the kernel's name and the compiler's messages.
+    """
+    flags = get_compiler_and_args()[1]
+    digest = hashlib.sha256(repr((text, flags, version())).encode()).hexdigest()
+    accepted = cache.directory("accepted") / digest
+    if accepted.exists():
+        return
+    check = subprocess.run(
+        [*command(), *flags, "-fsyntax-only", "-x", "c++", "-"],
+        input=text,
+        capture_output=True,
+        text=True,
+    )
+    if check.returncode:
+        raise CompilationError(f"The C++ form of '{kernel}' does not compile:\n{check.stderr}")
+    accepted.touch()

@@ -1,0 +1,39 @@
+// What every kernel's C++ form may rely on; placed before the rule's own header.
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+namespace brianlearn {
+
+// A view of an array that Brian2 owns: one per declared argument, in the order of the Python form.
+template <typename T>
+struct Array {
+    T* data;
+    size_t size;
+    T& operator[](size_t i) const { return data[i]; }
+};
+
+// Eight doubles side by side. Sums written with them have one order of additions, whatever the
+// compiler's flags, so that every compiled target gives the same bits.
+typedef double v8 __attribute__((vector_size(64), aligned(8), may_alias));
+
+static inline v8 load(const double* p) { return *(const v8*)p; }
+static inline void store(double* p, v8 x) { *(v8*)p = x; }
+static inline double sum(v8 x)
+{
+    return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]));
+}
+
+static inline double dot(const double* a, const double* b, size_t n)
+{
+    v8 s = {0};
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) s += load(a + i) * load(b + i);
+    double total = sum(s);
+    for (; i < n; i++) total += a[i] * b[i];
+    return total;
+}
+
+}  // namespace brianlearn
+
+using brianlearn::Array;

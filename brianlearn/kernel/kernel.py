@@ -1,0 +1,352 @@
+"""The one mechanism by which a rule of ours runs in a Brian2 network, on every codegen target."""
+
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from brian2.codegen.generators.cpp_generator import c_data_type
+from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
+from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
+from brian2.core.magic import stop
+from brian2.core.variables import ArrayVariable, DynamicArrayVariable, Variables
+from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
+from brian2.devices.device import get_device
+from brian2.groups.group import CodeRunner, Group
+from brian2.groups.subgroup import Subgroup
+from brian2.units.allunits import second
+from brian2.units.fundamentalunits import (
+    DimensionMismatchError,
+    Quantity,
+    fail_for_dimension_mismatch,
+    get_dimensions,
+)
+from jinja2 import DictLoader
+
+from brianlearn.kernel.compiler import check_syntax
+from brianlearn.kernel.signal import Signal
+
+__all__ = ["Kernel", "Steps"]
+
+_HERE = files("brianlearn.kernel")
+_TEMPLATES = {
+    CythonCodeObject: "kernel.pyx",
+    CPPStandaloneCodeObject: "kernel.cpp",
+    NumpyCodeObject: "kernel.py_",
+}
+for _code_object, _file in _TEMPLATES.items():
+    _name = "brianlearn_" + _file
+    _code_object.templater.env.loader.loaders.append(
+        DictLoader({_name: (_HERE / _file).read_text()})
+    )
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A length of time that a kernel receives as a whole number of its own time steps.
+
+    Raises
+    ------
+    brian2.DimensionMismatchError
+        If ``time`` is not a time; the message says ``name``.
+    """
+
+    time: Quantity
+    name: str = "A time"
+
+    def __post_init__(self):
+        if get_dimensions(self.time) is not second.dim:
+            raise DimensionMismatchError(
+                f"{self.name} is a time and needs a unit, such as 2.5*ms; got {self.time!r}",
+                get_dimensions(self.time),
+            )
+
+    def count(self, dt: Quantity) -> int:
+        """How many steps of ``dt`` it takes; a ValueError if not a whole number of them."""
+        if np.isinf(float(self.time)):
+            return np.iinfo(np.int64).max
+        steps = float(self.time) / float(dt)
+        if abs(steps - round(steps)) > 1e-6 * max(1.0, abs(steps)):
+            raise ValueError(f"{self.name} ({self.time}) is not a multiple of the time step, {dt}.")
+        return round(steps)
+
+
+class Kernel(Group, CodeRunner):
+    """An operation of a time step in two forms: readable Python, and C++ for the compiled targets.
+
+    It joins a network like any other Brian2 object. On the codegen target ``numpy`` the Python form
+    runs; on ``cython`` and in C++ standalone mode, the C++ form is compiled.
+
+    Parameters
+    ----------
+    python : callable
+        The Python form. Its name is the C++ function's name; its parameters name the arguments.
+        It gets NumPy arrays, changes them in place, and returns None or a fault's code.
+    cpp : path or str
+        A header file, or C++ text, that defines ``int name(Array<T> argument, ...)`` with the same
+        parameters in the same order (``T`` is ``double``, ``int32_t``, ``int64_t`` or, for
+        booleans, ``char``); it returns 0 or a fault's code. ``kernel.h`` is included already.
+    arguments : dict
+        For each parameter, what it is:
+
+        * ``(group, "variable")``: a variable of any group, or of a contiguous subgroup;
+        * a `Signal`: a function of time, one value per element;
+        * `Steps`: a time, received as an integer number of time steps;
+        * a number, array or quantity: state of this kernel's own. A single number becomes a shared
+          variable that can be set between runs (``kernel.name = ...``), an array of ``size``
+          values a variable that can be monitored; any other array is read as ``kernel.name``.
+    size : int
+        Number of elements, for signals and monitors.
+    faults : dict
+        For each nonzero code, ``(exception class, message)``. The run stops at the end of the time
+        step, and the exception is raised, on every target; ``{time}`` in the message is filled in.
+    dt, clock, when, order, name
+        As for every `BrianObject`.
+
+    Raises
+    ------
+    TypeError
+        If the arguments are not those that the Python form names.
+    KeyError
+        If a group has no such variable.
+    brianlearn.errors.CompilationError
+        At run, if the C++ form does not compile; with the compiler's message.
+
+    Examples
+    --------
+    >>> from brian2 import NeuronGroup, ms, run
+    >>> def decay(x, factor):
+    ...     x *= factor[0]
+    >>> text = '''int decay(Array<double> x, Array<double> factor)
+    ... { for (size_t i = 0; i < x.size; i++) x[i] *= factor[0]; return 0; }'''
+    >>> group = NeuronGroup(3, "x : 1")
+    >>> group.x = 8
+    >>> halve = Kernel(decay, text, {"x": (group, "x"), "factor": 0.5})
+    >>> run(0.3*ms)  # doctest: +SKIP
+    """
+
+    add_to_magic_network = True
+    invalidates_magic_network = False
+
+    def __init__(
+        self,
+        python,
+        cpp,
+        arguments: Mapping,
+        *,
+        size: int = 1,
+        faults: Mapping | None = None,
+        dt=None,
+        clock=None,
+        when: str = "start",
+        order: int = 0,
+        name: str = "kernel*",
+    ):
+        self.codeobj_class = None
+        self.variables = Variables(self)
+        self.variables.add_constant("N", size)
+        CodeRunner.__init__(
+            self,
+            group=self,
+            template="brianlearn_kernel",
+            needed_variables=[],
+            check_units=False,
+            dt=dt,
+            clock=clock,
+            when=when,
+            order=order,
+            name=name,
+        )
+        parameters = list(inspect.signature(python).parameters)
+        if set(parameters) != set(arguments):
+            raise TypeError(
+                f"'{self.name}': {python.__name__} takes {', '.join(parameters)}, "
+                f"but the arguments given are {', '.join(arguments)}."
+            )
+        self.python, self.cpp_text = python, _cpp_text(cpp)
+        self.faults = dict(faults or {})
+        self.namespace = {}
+        self._signals, self._steps = {}, {}
+        self._views = {}  # parameter -> (first element, number of elements or None if it varies)
+        self._unindexed = set()
+        self.variables.create_clock_variables(self._clock)
+        self.variables.add_arange("i", size)
+        self.variables.add_array("_fault", size=1, dtype=np.int32, scalar=True)
+        self.variables.add_array("_fault_time", size=1, scalar=True, dimensions=second.dim)
+        for parameter in parameters:
+            self._declare(parameter, arguments[parameter])
+        self.needed_variables = [*parameters, "_fault", "_fault_time", "t"]
+        self._enable_group_attributes()
+
+    def _declare(self, name, spec):
+        if isinstance(spec, tuple):
+            return self._declare_reference(name, *spec)
+        if isinstance(spec, Signal):
+            self._signals[name] = spec
+            self.variables.add_array(name, size=len(self), dimensions=spec.dim)
+        elif isinstance(spec, Steps):
+            self._steps[name] = spec
+            self.variables.add_array(name, size=1, dtype=np.int64, scalar=True)
+        else:
+            self._declare_state(name, spec)
+        self._views[name] = (0, self.variables[name].size)
+
+    def _declare_state(self, name, value):
+        values = np.asarray(value)
+        dtype = bool if values.dtype == bool else np.result_type(values.dtype, np.int32)
+        if np.issubdtype(values.dtype, np.integer) and values.ndim == 0:
+            dtype = np.int64
+        if not values.size:
+            raise ValueError(f"'{self.name}': the array '{name}' is empty.")
+        self.variables.add_array(
+            name,
+            size=values.size,
+            dtype=dtype,
+            dimensions=get_dimensions(value),
+            scalar=values.ndim == 0,
+        )
+        if values.any():
+            self.variables[name].set_value(values.ravel().astype(dtype))
+        if values.ndim and values.size != len(self):
+            self._unindexed.add(name)
+
+    def _declare_reference(self, name, group, variable):
+        if variable not in group.variables:
+            known = ", ".join(sorted(v for v in group.variables if not v.startswith("_")))
+            raise KeyError(
+                f"'{self.name}': '{group.name}' has no variable '{variable}'; it has: {known}."
+            )
+        target = group.variables[variable]
+        if not isinstance(target, ArrayVariable):
+            raise TypeError(
+                f"'{self.name}': '{variable}' of '{group.name}' is computed where it is used and "
+                "has no array of its own; store it in a variable of the group."
+            )
+        self.variables.add_reference(name, group, variable, index="0" if target.scalar else "_idx")
+        self.add_dependency(group)
+        if isinstance(target, DynamicArrayVariable):
+            self._views[name] = (0, None)
+        elif isinstance(group, Subgroup) and not target.scalar:
+            self._views[name] = (group.start, len(group))
+        else:
+            self._views[name] = (0, target.size)
+        if name != "i":
+            self._unindexed.add(name)
+
+    def state(self, name, use_units=True, level=0):
+        """A variable: a view as in every group, or the values of an array of another size."""
+        if name not in getattr(self, "_unindexed", ()):
+            return super().state(name, use_units=use_units, level=level + 1)
+        values = np.array(self._array(name))
+        return Quantity(values, dim=self.variables[name].dim) if use_units else values
+
+    def set_array(self, name: str, values) -> None:
+        """Set an array of this kernel's own, of any size.
+
+        Raises
+        ------
+        brian2.DimensionMismatchError, ValueError
+            If ``values`` has other dimensions or another size.
+        """
+        variable = self.variables[name]
+        fail_for_dimension_mismatch(
+            values, variable.dim, f"'{self.name}.{name}' was given values of other dimensions"
+        )
+        if np.size(values) != variable.size:
+            raise ValueError(
+                f"'{self.name}.{name}' holds {variable.size} values, but was given an array of "
+                f"shape {np.shape(values)}."
+            )
+        variable.set_value(np.asarray(values, dtype=variable.dtype).ravel())
+
+    def _array(self, name):
+        start, size = self._views[name]
+        values = self.variables[name].get_value()
+        return values if size is None else values[start : start + size]
+
+    # -- what Brian2 calls ------------------------------------------------------------------------
+
+    def before_run(self, run_namespace):
+        """Brian2's hook: fix what depends on the time step, then generate code."""
+        for name, steps in self._steps.items():
+            self.variables[name].set_value(steps.count(self.clock.dt))
+        self.variables["_fault"].set_value(0)
+        super().before_run(run_namespace)
+
+    def update_abstract_code(self, run_namespace):
+        """Brian2's hook: the signals' expressions, which Brian2 compiles itself."""
+        lines = []
+        for name, signal in self._signals.items():
+            expression = signal.expression
+            for key, value in signal.namespace_at(self.clock.dt).items():
+                self.namespace[f"{name}_{key}"] = value
+                expression = re.sub(rf"\b{key}\b", f"{name}_{key}", expression)
+            lines.append(f"{name} = {expression}")
+        self.abstract_code = "\n".join(lines)
+
+    def create_code_objects(self, run_namespace):
+        """Brian2's hook: fill the template in, and see to it that the C++ compiles."""
+        types = [c_data_type(self.variables[name].dtype) for name in self._views]
+        function, wrapper = self.python.__name__, f"brianlearn_{self.python.__name__}"
+        parameters = [f"{t}* p{k}, size_t n{k}" for k, t in enumerate(types)]
+        arrays = [f"Array<{t}>{{p{k}, n{k}}}" for k, t in enumerate(types)]
+        cpp_wrapper = (
+            f"static int {wrapper}({', '.join(parameters)})\n"
+            f"{{ using namespace rule; return rule::{function}({', '.join(arrays)}); }}"
+        )
+        text = self.cpp_text
+        target = get_device().code_object_class()
+        if not issubclass(target, NumpyCodeObject) or issubclass(target, CythonCodeObject):
+            check_syntax(f"{text}\n{cpp_wrapper}\n", self.name)
+        if issubclass(target, CythonCodeObject):
+            text = text.replace("\\", "\\\\")  # it becomes part of a Cython string literal
+        self.template_kwds = {
+            "has_signals": bool(self._signals),
+            "cpp_text": text,
+            "cpp_wrapper": cpp_wrapper,
+            "wrapper": wrapper,
+            "wrapper_types": ", ".join(f"{t}*, size_t" for t in types),
+            "arguments": [
+                {"name": name, "ctype": ctype, "start": start, "size": size}
+                for ctype, (name, (start, size)) in zip(types, self._views.items(), strict=True)
+            ],
+        }
+        super().create_code_objects(run_namespace)
+        if issubclass(target, CythonCodeObject) and self.codeobj.compiled_code["run"] is None:
+            # Brian2 drops code that Cython rejects, and runs on without it
+            raise RuntimeError(f"Cython could not compile '{self.name}'.")
+
+    def _call_python_form(self):
+        code = self.python(**{name: self._array(name) for name in self._views})
+        if code:
+            self._stop_with_fault(code)
+
+    def _stop_with_fault(self, code):
+        if self.variables["_fault"].get_value().item() == 0:
+            self.variables["_fault"].set_value(code)
+            self.variables["_fault_time"].set_value(self.clock.t_)
+        stop()
+
+    def _check_for_invalid_states(self):
+        """Brian2's hook, called after every run on every target: raise the fault, if any."""
+        code = int(self.variables["_fault"].get_value().item())
+        if code:
+            time = float(self.variables["_fault_time"].get_value().item()) * second
+            exception, message = self.faults.get(code, (RuntimeError, f"fault {code} at {{time}}"))
+            raise exception(f"'{self.name}': " + message.format(time=time))
+
+
+def _cpp_text(cpp) -> str:
+    """One self-contained piece of C++: system headers first, the rest in a namespace of its own.
+
+    Brian2's Cython cache looks at the text alone, so a header must not be included by name.
+    """
+    text = str(cpp) if isinstance(cpp, str) and "\n" in cpp else Path(cpp).read_text()
+    text = (_HERE / "kernel.h").read_text() + text
+    system = re.findall(r"^\s*#include\s*<[^>]+>", text, flags=re.MULTILINE)
+    rest = re.sub(r"^\s*#include\s*[<\"][^>\"]+[>\"]", "", text, flags=re.MULTILINE)
+    headers = "\n".join(dict.fromkeys(line.strip() for line in system))
+    return f"{headers}\nnamespace {{ namespace rule {{\n{rest}\n}} }}"

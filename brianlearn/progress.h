@@ -1,0 +1,14 @@
+// training.py's progress in C++: a byte is added to a file now and then, and Python reads its size.
+#include <cstdio>
+
+int progress(Array<int64_t> step, Array<int64_t> every, Array<int32_t> path)
+{
+    if (step[0] % every[0] != 0) return 0;
+    char name[1024];
+    for (size_t i = 0; i < path.size; i++) name[i] = (char)path[i];
+    if (FILE* file = std::fopen(name, "ab")) {
+        std::fputc('.', file);
+        std::fclose(file);
+    }
+    return 0;
+}

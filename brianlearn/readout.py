@@ -1,0 +1,228 @@
+"""`Readout`: what a network says, ``z = phi . r``, and what it hears of it."""
+
+from importlib.resources import files
+
+import numpy as np
+from brian2.core.variables import Variables
+from brian2.groups.group import Group
+from brian2.units.fundamentalunits import (
+    DIMENSIONLESS,
+    DimensionMismatchError,
+    Quantity,
+    get_dimensions,
+    get_unit,
+)
+
+from brianlearn import attachment, record, schedule
+from brianlearn.kernel import Kernel
+
+__all__ = ["Readout"]
+
+_HEADER = files("brianlearn") / "readout.h"
+
+
+def read_out(z, phi, r):
+    """The Python form: every output is a weighted sum of the rates."""
+    z[:] = phi.reshape(len(z), -1) @ r
+
+
+def feed_back(fed, encoders, z):
+    """The Python form: every fed variable is a weighted sum of the outputs."""
+    fed[:] = encoders.reshape(len(fed), -1) @ z
+
+
+class Readout(Group):
+    """Linear outputs of a group, computed at the start of every time step: ``z = phi . r``.
+
+    Parameters
+    ----------
+    source : Group
+        The group, or contiguous subgroup, that is read (n neurons).
+    variable : str
+        Its variable ``r``, in units of your choice.
+    outputs : int
+        The number m of outputs.
+    feedback : str, optional
+        The variable of ``source`` that hears the outputs in the same time step: a shared variable
+        for a single output, or, with ``encoders``, one per neuron.
+    encoders : array, optional
+        m weights for each neuron (shape n x m, or n): ``feedback = encoders @ z``.
+    unit : Quantity
+        The unit of ``z``; by default no unit, or that of ``feedback``.
+    name : str
+
+    Attributes
+    ----------
+    z : m values
+        The outputs; with a learner attached, there are ``target`` and ``error`` (m values) too.
+    decoders : Group
+        Its variable ``phi`` (n*m values, in units of ``z`` per unit of ``r``) holds the decoders,
+        one output after the other; ``neuron`` and ``output`` tell which is which.
+    learner : Kernel or None
+        What changes the decoders, if anything.
+
+    Raises
+    ------
+    KeyError
+        If ``source`` lacks ``variable`` or ``feedback``.
+    brian2.DimensionMismatchError
+        If ``feedback`` and ``z`` differ in units.
+    ValueError
+        If ``encoders`` has another shape, or if several outputs would share one variable.
+
+    Examples
+    --------
+    >>> from brian2 import NeuronGroup, StateMonitor, ms
+    >>> neurons = NeuronGroup(10, "dr/dt = (1 - r)/(10*ms) : 1")
+    >>> out = Readout(neurons, "r")
+    >>> out.decoders.phi = 0.1
+    >>> trace = StateMonitor(out, "z", record=True)
+    """
+
+    add_to_magic_network = True
+    invalidates_magic_network = False
+
+    def __init__(
+        self,
+        source: Group,
+        variable: str,
+        outputs: int = 1,
+        *,
+        feedback: str | None = None,
+        encoders=None,
+        unit: Quantity | None = None,
+        name: str = "readout*",
+    ):
+        Group.__init__(self, clock=source.clock, name=name)
+        self.source = source
+        self.learner = None
+        self.namespace = {}
+        self.codeobj_class = None
+        self.variable = variable
+        self.rates = rates = _variable(source, variable)
+        fed = None if feedback is None else _variable(source, feedback)
+        dim = _dimensions(unit, fed, feedback)
+        self.variables = Variables(self)
+        self.variables.add_constant("N", outputs)
+        self.variables.add_arange("i", outputs)
+        self.variables.create_clock_variables(self._clock)
+        self.variables.add_array("z", size=outputs, dimensions=dim)
+        self.decoders = Decoders(source, outputs, dim / rates.dim, name=f"{self.name}_decoders")
+        self.contained_objects.append(self.decoders)
+        self._add_operation(
+            read_out,
+            {"z": (self, "z"), "phi": (self.decoders, "phi"), "r": (source, variable)},
+            schedule.READOUT,
+        )
+        if fed is not None:
+            size = 1 if fed.scalar else len(source)
+            weights = _encoders(encoders, size, outputs, feedback)
+            self._add_operation(
+                feed_back,
+                {"fed": (source, feedback), "encoders": weights, "z": (self, "z")},
+                schedule.FEEDBACK,
+            )
+        self._enable_group_attributes()
+
+    def _add_operation(self, python, arguments, moment):
+        operation = Kernel(
+            python,
+            _HEADER,
+            arguments,
+            clock=self.clock,
+            when=moment.when,
+            order=moment.order,
+            name=f"{self.name}_{python.__name__}",
+        )
+        self.contained_objects.append(operation)
+
+    def before_run(self, run_namespace):
+        """Brian2's hook: a learner that was declared, but forgotten, is named."""
+        attachment.check_nothing_forgotten(self)
+        super().before_run(run_namespace)
+
+    def save(self, path) -> None:
+        """Write the decoders to a ``.npz`` file, whole or not at all."""
+        phi = self.decoders.phi
+        record.save(path, phi=np.asarray(phi), phi_dimensions=np.array(phi.dim._dims))
+
+    def load(self, path) -> None:
+        """Read decoders that `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If they were trained for another number of neurons or outputs.
+        brian2.DimensionMismatchError
+            If they have other units.
+        """
+        saved = record.load(path)
+        dim = self.decoders.variables["phi"].dim
+        if not np.allclose(saved["phi_dimensions"], dim._dims):
+            raise DimensionMismatchError(f"The decoders in '{path}' are not in {get_unit(dim)!r}")
+        if len(saved["phi"]) != len(self.decoders):
+            raise ValueError(
+                f"'{path}' holds {len(saved['phi'])} decoders, but '{self.name}' has "
+                f"{len(self.decoders)} (neurons times outputs)."
+            )
+        self.decoders.phi = Quantity(saved["phi"], dim=dim)
+
+
+class Decoders(Group):
+    """The weights of a `Readout`: ``phi``, with ``neuron`` and ``output`` of each."""
+
+    add_to_magic_network = True
+    invalidates_magic_network = False
+
+    def __init__(self, source, outputs, dim, name):
+        Group.__init__(self, clock=source.clock, name=name)
+        self.namespace = {}
+        self.codeobj_class = None
+        neurons = len(source)
+        self.variables = Variables(self)
+        self.variables.add_constant("N", neurons * outputs)
+        self.variables.add_arange("i", neurons * outputs)
+        for variable, values in {
+            "neuron": np.tile(np.arange(neurons), outputs),
+            "output": np.repeat(np.arange(outputs), neurons),
+        }.items():
+            self.variables.add_array(
+                variable, values=values, size=len(values), dtype=np.int32, read_only=True,
+                constant=True,
+            )  # fmt: skip
+        self.variables.add_array("phi", size=neurons * outputs, dimensions=dim)
+        self._enable_group_attributes()
+
+
+def _variable(group, name):
+    if name not in group.variables:
+        known = ", ".join(sorted(v for v in group.variables if not v.startswith("_")))
+        raise KeyError(f"'{group.name}' has no variable '{name}'; it has: {known}.")
+    return group.variables[name]
+
+
+def _dimensions(unit, fed, feedback):
+    """The dimensions of z: those asked for, those of the fed variable, or none."""
+    if unit is None:
+        return DIMENSIONLESS if fed is None else fed.dim
+    if fed is not None and fed.dim is not get_dimensions(unit):
+        raise DimensionMismatchError(
+            f"'{feedback}' is in {get_unit(fed.dim)!r}, but the readout in {unit!r}: a variable "
+            "that is fed back must have the readout's unit."
+        )
+    return get_dimensions(unit)
+
+
+def _encoders(encoders, size, outputs, feedback):
+    """The weights of the feedback, one row for each element that is fed."""
+    if encoders is None:
+        if size != 1 or outputs != 1:
+            raise ValueError(
+                f"feedback='{feedback}' without encoders needs one output and a shared variable "
+                f"(here {outputs} output(s), {size} value(s)): give encoders, {size} x {outputs}."
+            )
+        encoders = [1.0]
+    weights = np.asarray(encoders, dtype=float)
+    if weights.shape not in {(size, outputs), (size,) if outputs == 1 else (size, outputs)}:
+        raise ValueError(f"encoders has shape {weights.shape}, but must be {size} x {outputs}.")
+    return weights.ravel()

@@ -1,0 +1,58 @@
+"""One call that chooses a codegen target and makes every target give the same numbers."""
+
+import shutil
+
+from brian2 import prefs
+from brian2.devices.device import get_device, reset_device, set_device
+
+from brianlearn import cache
+from brianlearn.errors import CompilerNotFoundError
+from brianlearn.kernel import compiler
+
+__all__ = ["TARGETS", "set_target"]
+
+TARGETS = ("cpp_standalone", "cython", "numpy")
+
+
+def set_target(name: str = "cpp_standalone") -> None:
+    """Choose where the network runs, with exact flags and a cache of compiled code of our own.
+
+    What it sets: the device; ``prefs.codegen.target``; ``prefs.codegen.cpp.extra_compile_args_gcc``
+    (Brian2's without ``-ffast-math``: Cython and standalone then agree to the bit); and the Cython
+    cache, one folder per compiler, flags and CPU. A network that was built before is forgotten,
+    as after ``device.reinit()``.
+
+    Parameters
+    ----------
+    name : {"cpp_standalone", "cython", "numpy"}
+
+    Raises
+    ------
+    ValueError
+        If ``name`` is none of these.
+    brianlearn.errors.CompilerNotFoundError
+        If the machine lacks a C++ compiler, or make for standalone.
+
+    Examples
+    --------
+    >>> set_target("numpy")
+    """
+    if name not in TARGETS:
+        raise ValueError(f"target is '{name}', but must be one of {', '.join(TARGETS)}.")
+    if name != "numpy":
+        compiler.command()
+        prefs.codegen.cpp.extra_compile_args_gcc = compiler.exact_flags()
+        folder = cache.directory("cython", compiler.fingerprint())
+        prefs.codegen.runtime.cython.cache_dir = str(folder)
+    if name == "cpp_standalone":
+        if shutil.which("make") is None:
+            raise CompilerNotFoundError(
+                "C++ standalone mode needs 'make', which is not on the path (on Debian and Ubuntu: "
+                "apt install make). Without it, use the target 'cython' or 'numpy'."
+            )
+        set_device("cpp_standalone", build_on_run=False)
+        get_device().reinit()
+        get_device().activate(build_on_run=False)
+    else:
+        reset_device("runtime")
+        prefs.codegen.target = name

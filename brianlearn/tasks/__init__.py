@@ -1,0 +1,1 @@
+"""Data and targets of published tasks."""

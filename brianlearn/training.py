@@ -1,0 +1,149 @@
+"""Running a network, the same on every target: progress, cached binaries, clear failures."""
+
+import atexit
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from brian2 import collect
+from brian2.core.network import Network
+from brian2.core.preferences import prefs
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+from brian2.devices.device import get_device
+from brian2.units.allunits import second
+from brian2.units.fundamentalunits import Quantity
+from tqdm.auto import tqdm
+
+from brianlearn import cache, schedule
+from brianlearn.errors import CompilationError
+from brianlearn.kernel import Kernel, Steps, compiler
+
+__all__ = ["Timing", "simulate"]
+
+_PATH_LENGTH = 1024
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long a simulation took, in seconds of the clock on the wall.
+
+    Attributes
+    ----------
+    build_seconds : float
+        Generating and compiling code; short if the binary was in the cache.
+    run_seconds : float
+        The simulation.
+    began : float
+        `time.time` at the first step.
+    """
+
+    build_seconds: float
+    run_seconds: float
+    began: float
+
+
+def simulate(duration: Quantity, network: Network | None = None, *, progress: bool = True) -> Timing:
+    """Run a network once, on whatever target is set.
+
+    In standalone mode the project is built in a temporary folder; a binary whose sources, compiler,
+    flags and CPU are unchanged comes from the cache instead of the compiler.
+
+    Parameters
+    ----------
+    duration : Quantity
+        The simulated time.
+    network : Network, optional
+        By default, all objects visible where `simulate` is called, as with Brian2's `run`.
+    progress : bool
+        Whether to show a progress bar (on a terminal or not), on every target.
+
+    Returns
+    -------
+    Timing
+
+    Raises
+    ------
+    brian2.DimensionMismatchError
+        If ``duration`` is not a time.
+    brianlearn.errors.CompilationError
+        If the standalone project does not compile; with the compiler's messages.
+    brianlearn.errors.DivergenceError
+        If learning diverged.
+    KeyboardInterrupt
+        If the run was interrupted: never a result of half the time.
+
+    Examples
+    --------
+    >>> from brian2 import NeuronGroup, ms
+    >>> group = NeuronGroup(1, "dv/dt = (1 - v)/(10*ms) : 1")
+    >>> timing = simulate(1*ms, Network(group), progress=False)
+    """
+    steps_time = Steps(duration, "duration")
+    if network is None:
+        network = Network(collect(level=1))
+    device = get_device()
+    standalone = isinstance(device, CPPStandaloneDevice)
+    end = network.t + duration
+    with _shown(network, steps_time, progress):
+        started = time.time()
+        if not standalone:
+            network.run(0 * second, namespace={})  # generates and compiles code
+        began = time.time()
+        network.run(duration, namespace={})
+        if standalone:
+            folder = _build(device)
+            began = time.time()
+            device.run(folder)
+        finished = time.time()
+    reached = device._last_run_completed_fraction if standalone else float(network.t / end)
+    if reached < 1:
+        raise KeyboardInterrupt(f"The run was interrupted at {reached:.0%} of {duration}.")
+    return Timing(began - started, finished - began, began)
+
+
+def _build(device) -> str:
+    """Write the standalone project, and take its binary from the cache or make it."""
+    folder = Path(tempfile.mkdtemp(prefix="brianlearn_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    device.build(directory=str(folder), compile=False, run=False)
+    key = _key(folder)
+    if not cache.fetch(key, folder / "main"):
+        _make(folder)
+        cache.store(key, folder / "main")
+    return str(folder)
+
+
+def _key(folder: Path) -> str:
+    """A name for the binary: all that it is made from."""
+    digest = hashlib.sha256(compiler.fingerprint().encode())
+    for source in sorted(folder.rglob("*")):
+        if source.suffix in {".cpp", ".h"} or source.name == "makefile":
+            digest.update(f"{source.relative_to(folder)}\n".encode())
+            digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _make(folder: Path) -> None:
+    jobs = f"-j{os.cpu_count() or 1}"
+    command = [prefs.devices.cpp_standalone.make_cmd_unix, jobs]
+    made = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if made.returncode:
+        raise CompilationError(f"The standalone project does not compile:\n{made.stderr}")
+
+
+@contextlib.contextmanager
+def _shown(network, duration, wanted):
+    """A progress bar that follows the network while it runs."""
+    if not wanted:
+        yield
+        return
+    yield
