@@ -1,7 +1,7 @@
-// training.py's progress in C++: a byte is added to a file now and then, and Python reads its size.
+// progress.py's mark in C++: a byte is added to a file now and then, whose size Python reads.
 #include <cstdio>
 
-int progress(Array<int64_t> step, Array<int64_t> every, Array<int32_t> path)
+int mark(Array<int64_t> step, Array<int64_t> every, Array<int32_t> path)
 {
     if (step[0] % every[0] != 0) return 0;
     char name[1024];

@@ -7,30 +7,25 @@ import os
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
-from brian2 import collect
+from brian2.core.base import BrianObjectException
+from brian2.core.magic import collect
 from brian2.core.network import Network
 from brian2.core.preferences import prefs
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import get_device
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
-from tqdm.auto import tqdm
 
-from brianlearn import cache, schedule
+from brianlearn import cache
 from brianlearn.errors import CompilationError
-from brianlearn.kernel import Kernel, Steps, compiler
+from brianlearn.kernel import Steps, compiler
+from brianlearn.progress import progress_bar
 
 __all__ = ["Timing", "simulate"]
-
-_PATH_LENGTH = 1024
-
 
 @dataclass(frozen=True)
 class Timing:
@@ -87,26 +82,27 @@ def simulate(duration: Quantity, network: Network | None = None, *, progress: bo
     >>> group = NeuronGroup(1, "dv/dt = (1 - v)/(10*ms) : 1")
     >>> timing = simulate(1*ms, Network(group), progress=False)
     """
-    steps_time = Steps(duration, "duration")
+    Steps(duration, "duration")
     if network is None:
         network = Network(collect(level=1))
     device = get_device()
     standalone = isinstance(device, CPPStandaloneDevice)
-    end = network.t + duration
-    with _shown(network, steps_time, progress):
-        started = time.time()
-        if not standalone:
-            network.run(0 * second, namespace={})  # generates and compiles code
-        began = time.time()
-        network.run(duration, namespace={})
-        if standalone:
-            folder = _build(device)
+    started = time.time()
+    with progress_bar(network, duration) if progress else contextlib.nullcontext():
+        try:
+            if not standalone:
+                network.run(0 * second, namespace={})  # generates and compiles code
             began = time.time()
-            device.run(folder)
-        finished = time.time()
-    reached = device._last_run_completed_fraction if standalone else float(network.t / end)
-    if reached < 1:
-        raise KeyboardInterrupt(f"The run was interrupted at {reached:.0%} of {duration}.")
+            network.run(duration, namespace={})
+            if standalone:
+                folder = _build(device)
+                began = time.time()
+                device.run(folder)
+        except BrianObjectException as error:  # the class that says what is wrong, not where
+            raise error.__cause__ or error from error
+    finished = time.time()
+    if float(device._last_run_completed_fraction) < 1:
+        raise KeyboardInterrupt(f"The run was stopped before its end at {duration}.")
     return Timing(began - started, finished - began, began)
 
 
@@ -138,12 +134,3 @@ def _make(folder: Path) -> None:
     made = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if made.returncode:
         raise CompilationError(f"The standalone project does not compile:\n{made.stderr}")
-
-
-@contextlib.contextmanager
-def _shown(network, duration, wanted):
-    """A progress bar that follows the network while it runs."""
-    if not wanted:
-        yield
-        return
-    yield

@@ -125,18 +125,19 @@ class ForceNetwork(Template):
 force_lif = ForceNetwork(
     name="force_lif",
     equations="""
-    dv/dt = (-v + bias + I + encoder*z)/tau_m : 1 (unless refractory)
+    dv/dt = int(t >= t_free)*(-v + bias + I + encoder*z)/tau_m : 1
     dI/dt = -I/tau_rise + h : 1                   # recurrent current
     dh/dt = -h/tau_decay : Hz
     dr/dt = -r/tau_rise + h_r : Hz                # own spikes, filtered alike: the rate
     dh_r/dt = -h_r/tau_decay : Hz/second
     encoder : 1 (constant)
+    t_free : second                               # until then, refractory: v is frozen
     z : 1 (shared)                                # the readout, fed back
     """,
     threshold="v >= v_peak",
-    reset="v = v_reset; h_r += 1/(tau_rise*tau_decay)",
-    # As refractory=tau_ref, without a division per neuron: 39 steps of 0.05 ms stay frozen.
-    refractory="t - lastspike < tau_ref - 0.5*dt",
+    # Refractoriness is written out: the same 39 frozen steps as refractory=tau_ref, but without
+    # Brian2's test of every neuron at the threshold; v stays at v_reset, where none can spike.
+    reset="v = v_reset; t_free = t + tau_ref - 0.5*dt; h_r += 1/(tau_rise*tau_decay)",
     method="euler",
     parameters={
         "tau_m": Parameter(10 * ms, "membrane time constant"),

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+import platform
 import shlex
 import shutil
 import subprocess
@@ -40,15 +41,17 @@ def exact_flags() -> list[str]:
     """Brian2's flags for GCC, changed so that all compiled targets give the same bits.
 
     Without ``-ffast-math`` and without fused multiply-add, no sum is reordered or rounded
-    differently. The three additions change no value; they let GCC vectorise Brian2's loops:
-    errno and floating-point traps are never read, and a state updater touches more arrays than
-    GCC's default number of overlap tests allows.
+    differently. What is added changes no value, but lets GCC vectorise Brian2's loops: errno and
+    floating-point traps are never read; a state updater touches more arrays than GCC checks for
+    overlap by default; and jumps threaded around ``not_refractory`` would hide its loop's shape.
     """
     default = prefs.pref_register["codegen.cpp"][0]["extra_compile_args_gcc"].default
     flags = [flag for flag in default if flag not in _INEXACT] + ["-ffp-contract=off"]
     if "clang" not in version():
-        flags += ["-fno-math-errno", "-fno-trapping-math"]
+        flags += ["-fno-math-errno", "-fno-trapping-math", "-fno-thread-jumps", "-funroll-loops"]
         flags += ["--param=vect-max-version-for-alias-checks=1000"]
+        if platform.machine() in ("x86_64", "AMD64"):
+            flags += ["-mprefer-vector-width=512"]
     return flags
 
 

@@ -92,7 +92,7 @@ class Kernel(Group, CodeRunner):
     arguments : dict
         For each parameter, what it is:
 
-        * ``(group, "variable")``: a variable of any group, or of a contiguous subgroup;
+        * ``(group, "variable")``: a variable of any group, contiguous subgroup or clock;
         * a `Signal`: a function of time, one value per element;
         * `Steps`: a time, received as an integer number of time steps;
         * a number, array or quantity: state of this kernel's own. A single number becomes a shared
@@ -226,7 +226,8 @@ class Kernel(Group, CodeRunner):
                 "has no array of its own; store it in a variable of the group."
             )
         self.variables.add_reference(name, group, variable, index="0" if target.scalar else "_idx")
-        self.add_dependency(group)
+        if isinstance(group, Group):
+            self.add_dependency(group)
         if isinstance(target, DynamicArrayVariable):
             self._views[name] = (0, None)
         elif isinstance(group, Subgroup) and not target.scalar:

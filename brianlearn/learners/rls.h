@@ -2,6 +2,8 @@
 // is the limit, so each update reads and writes it once: the previous update's subtraction is
 // deferred, and done in the same pass as this update's product.
 
+using brianlearn::all;
+using brianlearn::fused;
 using brianlearn::load;
 using brianlearn::store;
 using brianlearn::v8;
@@ -14,6 +16,7 @@ struct Norms { double trace, squares; };
 static Norms subtract_and_multiply(double* P, const double* g, double c, const double* x, double* y,
                                    size_t n)
 {
+    const brianlearn::FlushTinyToZero scope;
     double trace = 0, squares = 0;
     v8 below = {0};  // squares of the entries below the diagonal, which count twice
     for (size_t i = 0; i < n; i++) y[i] = 0;
@@ -24,35 +27,36 @@ static Norms subtract_and_multiply(double* P, const double* g, double c, const d
         v8 a[4] = {{0}, {0}, {0}, {0}};
         for (int q = 0; q < 4; q++) {
             row[q] = P + (i + q) * (i + q + 1) / 2;
-            f[q] = c * g[i + q];
+            f[q] = -c * g[i + q];
         }
         double *r0 = row[0], *r1 = row[1], *r2 = row[2], *r3 = row[3];
-        const double x0 = x[i], x1 = x[i + 1], x2 = x[i + 2], x3 = x[i + 3];
+        const v8 x0 = all(x[i]), x1 = all(x[i + 1]), x2 = all(x[i + 2]), x3 = all(x[i + 3]);
+        const v8 f0 = all(f[0]), f1 = all(f[1]), f2 = all(f[2]), f3 = all(f[3]);
         size_t j = 0;
         for (; j + 8 <= i; j += 8) {
             const v8 xj = load(x + j), gj = load(g + j);
-            const v8 p0 = load(r0 + j) - f[0] * gj, p1 = load(r1 + j) - f[1] * gj;
-            const v8 p2 = load(r2 + j) - f[2] * gj, p3 = load(r3 + j) - f[3] * gj;
+            const v8 p0 = fused(f0, gj, load(r0 + j)), p1 = fused(f1, gj, load(r1 + j));
+            const v8 p2 = fused(f2, gj, load(r2 + j)), p3 = fused(f3, gj, load(r3 + j));
             store(r0 + j, p0);
             store(r1 + j, p1);
             store(r2 + j, p2);
             store(r3 + j, p3);
-            a[0] += p0 * xj;
-            a[1] += p1 * xj;
-            a[2] += p2 * xj;
-            a[3] += p3 * xj;
-            store(y + j, load(y + j) + ((p0 * x0 + p1 * x1) + (p2 * x2 + p3 * x3)));
-            below += (p0 * p0 + p1 * p1) + (p2 * p2 + p3 * p3);
+            a[0] = fused(p0, xj, a[0]);
+            a[1] = fused(p1, xj, a[1]);
+            a[2] = fused(p2, xj, a[2]);
+            a[3] = fused(p3, xj, a[3]);
+            store(y + j, fused(p0, x0, fused(p1, x1, fused(p2, x2, fused(p3, x3, load(y + j))))));
+            below = fused(p0, p0, fused(p1, p1, fused(p2, p2, fused(p3, p3, below))));
         }
         for (int q = 0; q < 4; q++) {  // what is left of each row, up to the diagonal
             s[q] = brianlearn::sum(a[q]);
             for (size_t l = j; l < i + q; l++) {
-                const double p = row[q][l] -= f[q] * g[l];
+                const double p = row[q][l] += f[q] * g[l];
                 s[q] += p * x[l];
                 y[l] += p * x[i + q];
                 squares += 2 * p * p;
             }
-            const double p = row[q][i + q] -= f[q] * g[i + q];
+            const double p = row[q][i + q] += f[q] * g[i + q];
             s[q] += p * x[i + q];
             trace += p;
             squares += p * p;

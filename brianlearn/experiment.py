@@ -1,0 +1,104 @@
+"""The one face of all scripts: common flags, a folder of results, errors in a sentence."""
+
+import argparse
+import contextlib
+import importlib.metadata
+import os
+import platform
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from brianlearn import record
+from brianlearn.errors import CompilationError, CompilerNotFoundError, DivergenceError
+from brianlearn.targets import TARGETS
+
+__all__ = ["arguments", "process_age", "run", "write"]
+
+
+def arguments(doc: str, name: str) -> argparse.ArgumentParser:
+    """A parser with the flags that mean the same in every script; ``doc`` is its help."""
+    parser = argparse.ArgumentParser(
+        prog=name, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--target", choices=TARGETS, default="cpp_standalone", help="where it runs (%(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the random draws (%(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("results") / name, metavar="DIR",
+        help="folder for result.json, record.npz and the figures (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--no-plot", action="store_true", help="draw no figures")
+    return parser
+
+
+def run(main, parser: argparse.ArgumentParser) -> None:
+    """Run a script's ``main(options)``; what a user can mend is said in a sentence, not a trace.
+
+    Exit codes: 2 for a wrong argument, 1 for a failure, 130 for an interruption. Results of an
+    earlier run stay as they are unless ``main`` gets as far as writing new ones.
+    """
+    options = parser.parse_args()
+    try:
+        _check_writable(options.out)
+        main(options)
+    except ValueError as error:
+        parser.error(str(error))
+    except (OSError, CompilationError, CompilerNotFoundError, DivergenceError) as error:
+        sys.exit(f"{parser.prog}: {error}")
+    except KeyboardInterrupt:
+        print(f"\n{parser.prog}: interrupted; {options.out} is as it was", file=sys.stderr)
+        sys.exit(130)
+
+
+def _check_writable(folder: Path) -> None:
+    """Find out before the work, not after it, whether results can be written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def process_age() -> float:
+    """Seconds since this process began: what a user has waited so far."""
+    with contextlib.suppress(OSError):  # Linux counts a process's start in ticks since boot
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        uptime = float(Path("/proc/uptime").read_text().split()[0])
+        return uptime - ticks / os.sysconf("SC_CLK_TCK")
+    return time.process_time()
+
+
+def write(options: argparse.Namespace, result: dict, arrays: dict, figures: dict) -> None:
+    """Write a script's results into its folder, each file whole or not at all.
+
+    Parameters
+    ----------
+    options : Namespace
+        The script's arguments, which become ``parameters``.
+    result : dict
+        The named numbers of ``result.json``.
+    arrays : dict
+        What ``record.npz`` holds.
+    figures : dict of str to Figure
+        Names of image files, and what they show.
+    """
+    parameters = {key: value for key, value in vars(options).items() if key != "out"}
+    result = {
+        **result,
+        "target": options.target,
+        "seed": options.seed,
+        "parameters": parameters,
+        "versions": _versions(),
+    }
+    record.save(options.out / "record.npz", **arrays)
+    for name, figure in figures.items():
+        with record.replacing(options.out / name) as partial:
+            figure.savefig(partial)
+    record.save_json(options.out / "result.json", result)
+
+
+def _versions() -> dict:
+    packages = ("brianlearn", "brian2", "numpy", "scipy", "cython")
+    versions = {package: importlib.metadata.version(package) for package in packages}
+    return versions | {"python": platform.python_version()}

@@ -1,0 +1,68 @@
+"""A progress bar for a network on every target: a kernel marks a file, a thread reads it."""
+
+import contextlib
+import tempfile
+import threading
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from brianlearn import schedule
+from brianlearn.kernel import Kernel
+
+__all__ = ["progress_bar"]
+
+_MARKS = 200  # in one run
+_POLL_SECONDS = 0.1
+_LONGEST_PATH = 1024
+_FORMAT = "{percentage:3.0f} %|{bar}| {n:.1f} of {total:.1f} s simulated [{elapsed}<{remaining}]"
+
+
+def mark(step, every, path):
+    """The Python form: one more byte in the file, now and then."""
+    if step[0] % every[0] == 0:
+        with open(bytes(path[path > 0].astype(np.uint8)), "ab") as marks:
+            marks.write(b".")
+
+
+@contextlib.contextmanager
+def progress_bar(network, duration):
+    """Show how far ``network`` is within ``duration``, while the context lasts."""
+    clock = min((item.clock for item in network.sorted_objects), key=lambda clock: clock.dt_)
+    steps = max(1, round(float(duration) / clock.dt_))
+    with tempfile.TemporaryDirectory(prefix="brianlearn_progress_") as folder:
+        marks = Path(folder) / "marks"
+        path = np.zeros(_LONGEST_PATH, dtype=np.int32)
+        name = str(marks).encode()
+        path[: len(name)] = list(name)
+        kernel = Kernel(
+            mark,
+            files("brianlearn") / "progress.h",
+            {"step": (clock, "timestep"), "every": max(1, steps // _MARKS), "path": path},
+            clock=clock,
+            when=schedule.PROGRESS.when,
+            order=schedule.PROGRESS.order,
+            name=f"{network.name}_progress",
+        )
+        network.add(kernel)
+        done = threading.Event()
+        total = float(duration)
+        bar = tqdm(total=total, bar_format=_FORMAT, leave=False)
+        watcher = threading.Thread(target=_watch, args=(bar, marks, total, done), daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
+            bar.close()
+            network.remove(kernel)
+
+
+def _watch(bar, marks, total, done):
+    while not done.wait(_POLL_SECONDS):
+        if marks.exists():
+            bar.n = min(1.0, marks.stat().st_size / _MARKS) * total
+            bar.refresh()

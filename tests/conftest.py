@@ -1,0 +1,41 @@
+"""Every target is one fixture, and no test leaves anything behind in Brian2."""
+
+import gc
+
+import pytest
+from brian2 import defaultclock, ms, prefs
+from brian2.devices.device import reset_device
+
+from brianlearn import set_target
+from brianlearn.targets import TARGETS
+
+COMPILED = ("cpp_standalone", "cython")
+
+
+def choose(name):
+    """Set a target as scripts do, with the time step of FORCE."""
+    set_target(name)
+    defaultclock.dt = 0.05 * ms
+
+
+@pytest.fixture(params=TARGETS)
+def target(request):
+    """Each codegen target in turn."""
+    choose(request.param)
+    yield request.param
+    _restore()
+
+
+@pytest.fixture
+def numpy_target():
+    """The target that needs no compiler."""
+    choose("numpy")
+    yield "numpy"
+    _restore()
+
+
+def _restore():
+    reset_device("runtime")
+    prefs.codegen.target = "auto"
+    defaultclock.dt = 0.1 * ms
+    gc.collect()

@@ -1,0 +1,44 @@
+"""A rule's C++ form as a Python function, compiled by itself: no network, no Brian2 run."""
+
+import ctypes
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from brianlearn.kernel import compiler
+from brianlearn.kernel.kernel import _cpp_text
+
+_CTYPES = {"f": "double", "i8": "int64_t", "i4": "int32_t", "b": "char"}
+
+
+def native(text_or_path, function, **dtypes):
+    """Compile one function; ``dtypes`` names its parameters in order ("f", "i8", "i4", "b")."""
+    types = [_CTYPES[code] for code in dtypes.values()]
+    parameters = ", ".join(f"{t}* p{k}, size_t n{k}" for k, t in enumerate(types))
+    views = ", ".join(f"Array<{t}>{{p{k}, n{k}}}" for k, t in enumerate(types))
+    text = (
+        f"{_cpp_text(text_or_path)}\n"
+        f'extern "C" int call({parameters})'
+        f"{{ using namespace rule; return rule::{function}({views}); }}\n"
+    )
+    library = Path(tempfile.mkdtemp()) / "rule.so"
+    command = [*compiler.command(), *compiler.exact_flags(), "-shared", "-fPIC", "-x", "c++", "-"]
+    subprocess.run([*command, "-o", str(library)], input=text, text=True, check=True)
+    call = ctypes.CDLL(str(library)).call
+
+    def run(**arguments):
+        words = []
+        for name in dtypes:
+            array = arguments[name]
+            assert array.flags.c_contiguous
+            words += [array.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(array.size)]
+        return call(*words)
+
+    return run
+
+
+def empty(shape, code):
+    """An array of the type that ``code`` names."""
+    return np.zeros(shape, dtype={"f": float, "i8": np.int64, "i4": np.int32, "b": bool}[code])
