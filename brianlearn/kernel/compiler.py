@@ -42,13 +42,13 @@ def exact_flags() -> list[str]:
 
     Without ``-ffast-math`` and without fused multiply-add, no sum is reordered or rounded
     differently. What is added changes no value, but lets GCC vectorise Brian2's loops: errno and
-    floating-point traps are never read; a state updater touches more arrays than GCC checks for
-    overlap by default; and jumps threaded around ``not_refractory`` would hide its loop's shape.
+    floating-point traps are never read, and a state updater touches more arrays than GCC checks
+    for overlap by default.
     """
     default = prefs.pref_register["codegen.cpp"][0]["extra_compile_args_gcc"].default
     flags = [flag for flag in default if flag not in _INEXACT] + ["-ffp-contract=off"]
     if "clang" not in version():
-        flags += ["-fno-math-errno", "-fno-trapping-math", "-fno-thread-jumps", "-funroll-loops"]
+        flags += ["-fno-math-errno", "-fno-trapping-math", "-funroll-loops"]
         flags += ["--param=vect-max-version-for-alias-checks=1000"]
         if platform.machine() in ("x86_64", "AMD64"):
             flags += ["-mprefer-vector-width=512"]

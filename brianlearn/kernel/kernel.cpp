@@ -5,7 +5,6 @@
 {% block extra_headers %}
 #include "network.h"
 {{ cpp_text }}
-{{ cpp_wrapper }}
 {% endblock %}
 
 {% block maincode %}
@@ -21,9 +20,10 @@
         }
     }
     {% endif %}
-    const int _code = {{ wrapper }}(
+    using namespace rule;
+    const int _code = rule::{{ function }}(
         {% for a in arguments %}
-        {{ get_array_name(variables[a.name]) }} + {{ a.start }}, {{ a.size or '_num' ~ a.name }}{{ ',' if not loop.last }}
+        Array<{{ a.ctype }}>{ {{- get_array_name(variables[a.name]) }} + {{ a.start }}, (size_t){{ a.size or '_num' ~ a.name }}}{{ ',' if not loop.last }}
         {% endfor %}
     );
     if (_code != 0 && {{ get_array_name(variables['_fault']) }}[0] == 0)

@@ -152,7 +152,6 @@ class Kernel(Group, CodeRunner):
             self,
             group=self,
             template="brianlearn_kernel",
-            needed_variables=[],
             check_units=False,
             dt=dt,
             clock=clock,
@@ -169,6 +168,7 @@ class Kernel(Group, CodeRunner):
         self.python, self.cpp_text = python, _cpp_text(cpp)
         self.faults = dict(faults or {})
         self.namespace = {}
+        self.needed_variables = []
         self._signals, self._steps = {}, {}
         self._views = {}  # parameter -> (first element, number of elements or None if it varies)
         self._unindexed = set()
@@ -178,7 +178,9 @@ class Kernel(Group, CodeRunner):
         self.variables.add_array("_fault_time", size=1, scalar=True, dimensions=second.dim)
         for parameter in parameters:
             self._declare(parameter, arguments[parameter])
-        self.needed_variables = [*parameters, "_fault", "_fault_time", "t"]
+        self.variables.add_array("_pointers", size=2 * len(parameters), dtype=np.int64)
+        self._compiled = None
+        self._moving = any(size is None for _, size in self._views.values())
         self._enable_group_attributes()
 
     def _declare(self, name, spec):
@@ -291,34 +293,50 @@ class Kernel(Group, CodeRunner):
     def create_code_objects(self, run_namespace):
         """Brian2's hook: fill the template in, and see to it that the C++ compiles."""
         types = [c_data_type(self.variables[name].dtype) for name in self._views]
-        function, wrapper = self.python.__name__, f"brianlearn_{self.python.__name__}"
-        parameters = [f"{t}* p{k}, size_t n{k}" for k, t in enumerate(types)]
-        arrays = [f"Array<{t}>{{p{k}, n{k}}}" for k, t in enumerate(types)]
-        cpp_wrapper = (
-            f"static int {wrapper}({', '.join(parameters)})\n"
-            f"{{ using namespace rule; return rule::{function}({', '.join(arrays)}); }}"
-        )
-        text = self.cpp_text
+        function, text = self.python.__name__, self.cpp_text
         target = get_device().code_object_class()
-        if not issubclass(target, NumpyCodeObject) or issubclass(target, CythonCodeObject):
-            check_syntax(f"{text}\n{cpp_wrapper}\n", self.name)
-        if issubclass(target, CythonCodeObject):
+        cython = issubclass(target, CythonCodeObject)
+        if cython or not issubclass(target, NumpyCodeObject):
+            check_syntax(text + _call(function, types), self.name)
+        if cython:
             text = text.replace("\\", "\\\\")  # it becomes part of a Cython string literal
+            self.needed_variables = [*self._signals, "_pointers"]
+            self._point()
+        else:
+            self.needed_variables = [*self._views, "_fault", "_fault_time", "t"]
         self.template_kwds = {
             "has_signals": bool(self._signals),
             "cpp_text": text,
-            "cpp_wrapper": cpp_wrapper,
-            "wrapper": wrapper,
-            "wrapper_types": ", ".join(f"{t}*, size_t" for t in types),
+            "function": function,
+            "wrapper": f"brianlearn_{function}",
             "arguments": [
                 {"name": name, "ctype": ctype, "start": start, "size": size}
                 for ctype, (name, (start, size)) in zip(types, self._views.items(), strict=True)
             ],
         }
         super().create_code_objects(run_namespace)
-        if issubclass(target, CythonCodeObject) and self.codeobj.compiled_code["run"] is None:
-            # Brian2 drops code that Cython rejects, and runs on without it
-            raise RuntimeError(f"Cython could not compile '{self.name}'.")
+        self._compiled = None
+        if cython:
+            module = self.codeobj.compiled_code["run"]
+            if module is None:  # Brian2 drops code that Cython rejects, and runs on without it
+                raise RuntimeError(f"Cython could not compile '{self.name}'.")
+            self._compiled, self._namespace = module.main, self.codeobj.namespace
+
+    def run(self):
+        """Brian2's hook, once a time step at runtime."""
+        if self._compiled is None:
+            super().run()
+            return
+        if self._moving:
+            self._point()
+        self._compiled(self._namespace)  # without the layers of calls between Brian2 and its module
+
+    def _point(self):
+        """Note where the arguments lie, for the Cython target."""
+        pointers = self.variables["_pointers"].get_value()
+        for k, array in enumerate(map(self._array, self._views)):
+            pointers[2 * k] = array.__array_interface__["data"][0]
+            pointers[2 * k + 1] = array.size
 
     def _call_python_form(self):
         code = self.python(**{name: self._array(name) for name in self._views})
@@ -338,6 +356,12 @@ class Kernel(Group, CodeRunner):
             time = float(self.variables["_fault_time"].get_value().item()) * second
             exception, message = self.faults.get(code, (RuntimeError, f"fault {code} at {{time}}"))
             raise exception(f"'{self.name}': " + message.format(time=time))
+
+
+def _call(function: str, types: list[str]) -> str:
+    """C++ that calls the form as the templates do, for the compiler to check."""
+    views = ", ".join(f"Array<{ctype}>{{(({ctype}*)nullptr), 0}}" for ctype in types)
+    return f"\nint brianlearn_check() {{ using namespace rule; return rule::{function}({views}); }}\n"
 
 
 def _cpp_text(cpp) -> str:

@@ -1,5 +1,6 @@
 {# The Cython form of a Kernel: Brian2's own code for the signals, then one call of the C++ form. #}
-{# USES_VARIABLES { N, _fault } #}
+{# The addresses of all arguments come in one array: Brian2 would unpack each in every step. #}
+{# USES_VARIABLES { N, _pointers } #}
 {# ITERATE_ALL { _idx } #}
 {% extends 'common_group.pyx' %}
 
@@ -7,9 +8,17 @@
 cdef extern from *:
     '''
 {{ cpp_text }}
-{{ cpp_wrapper }}
+static int {{ wrapper }}(const int64_t* p)
+{
+    using namespace rule;
+    return rule::{{ function }}(
+        {% for a in arguments %}
+        Array<{{ a.ctype }}>{({{ a.ctype }}*)p[{{ 2*loop.index0 }}], (size_t)p[{{ 2*loop.index0 + 1 }}]}{{ ',' if not loop.last }}
+        {% endfor %}
+    );
+}
     '''
-    int {{ wrapper }}({{ wrapper_types }})
+    int {{ wrapper }}(const int64_t*)
 {% endblock %}
 
 {% block maincode %}
@@ -20,11 +29,7 @@ cdef extern from *:
         _vectorisation_idx = _idx
         {{ vector_code | autoindent }}
     {% endif %}
-    cdef int _code = {{ wrapper }}(
-        {% for a in arguments %}
-        <{{ a.ctype }}*>{{ get_array_name(variables[a.name]) }} + {{ a.start }}, {{ a.size or '_num' ~ get_array_name(variables[a.name]) }}{{ ',' if not loop.last }}
-        {% endfor %}
-    )
+    cdef int _code = {{ wrapper }}(<const int64_t*>{{ get_array_name(variables['_pointers']) }})
     if _code != 0:
         _owner._stop_with_fault(_code)
 {% endblock %}
