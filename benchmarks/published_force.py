@@ -9,10 +9,11 @@ measured against, and hence uses nothing of brianlearn.
     OPENBLAS_NUM_THREADS=1 python benchmarks/published_force.py --duration 15
 
 prints one JSON object. `setup_seconds` runs from the import of this file to the end of the
-compilation, `run_seconds` is the simulation itself. A window that was not simulated has the
-error null. Compiled code is kept in the folder `published_force` of the directory that the
-environment variable BRIANLEARN_CACHE names, by default `brianlearn` in the user's cache
-directory: Brian2's own cache does not tell compiler flags apart.
+compilation, `run_seconds` is the simulation itself. The windows of the errors follow that of
+learning; one that was not simulated has the error null. Compiled code is kept in the folder
+`published_force` of the directory that the environment variable BRIANLEARN_CACHE names, by
+default `brianlearn` in the user's cache directory: Brian2's own cache does not tell compiler
+flags apart.
 
 References
 ----------
@@ -31,6 +32,7 @@ import os
 import platform
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import Cython
@@ -50,7 +52,6 @@ from brian2 import (
 )
 
 FLAGS = ["-w", "-O3", "-march=native", "-std=c++14"]  # no -ffast-math: results are compared
-WINDOWS = ((6, 10), (10, 12), (12, 15))  # of the errors, in seconds
 
 # Time constants are physical, voltages dimensionless with the numbers of the paper (mV).
 PARAMETERS = {
@@ -90,6 +91,15 @@ class Result:
     spike_times: np.ndarray
     spike_neurons: np.ndarray
     spike_count: int
+
+    def errors(self, start, stop):
+        """Return the error in each window, when learning lasted from `start` to `stop`.
+
+        The windows are learning from its second fifth on, and the time after it, in two parts.
+        """
+        fifth = (stop - start) / 5
+        edges = (start + fifth, stop, stop + 2 * fifth, stop + 5 * fifth)
+        return {f"{a:g}-{b:g} s": self.rmse(a, b) for a, b in pairwise(edges)}
 
     def rmse(self, start, stop):
         """Return the error from `start` to `stop` (in seconds), None if not all was simulated."""
@@ -228,7 +238,7 @@ def main():
         "run_seconds": result.run_seconds,
         "setup_seconds": perf_counter() - STARTED - result.run_seconds,
         "spikes": result.spike_count,
-        "rmse": {f"{a}-{b} s": result.rmse(a, b) for a, b in WINDOWS},
+        "rmse": result.errors(options.start, options.stop),
         "parameters": vars(options),
         "openblas_num_threads": os.environ.get("OPENBLAS_NUM_THREADS"),
         "versions": {

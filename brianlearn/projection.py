@@ -4,15 +4,11 @@ from importlib.resources import files
 
 import numpy as np
 from brian2.groups.subgroup import Subgroup
-from brian2.units.fundamentalunits import (
-    DimensionMismatchError,
-    Quantity,
-    get_dimensions,
-    get_unit,
-)
+from brian2.units.fundamentalunits import Quantity, get_dimensions
 
 from brianlearn import schedule
 from brianlearn.kernel import Kernel
+from brianlearn.units import check_unit
 
 __all__ = ["Projection"]
 
@@ -83,12 +79,7 @@ class Projection(Kernel):
         if "_spikespace" not in spiking.variables:
             raise TypeError(f"'{source.name}' has no threshold: it never spikes.")
         rows, columns, values = _compressed_rows(weights, i, j, len(source), len(target))
-        if variable in target.variables and values.dim is not target.variables[variable].dim:
-            raise DimensionMismatchError(
-                f"The weights from '{source.name}' to '{target.name}' should be in units of "
-                f"'{variable}', {get_unit(target.variables[variable].dim)!r}, but are in "
-                f"{get_unit(values.dim)!r}"
-            )
+        _check_unit(values, target, variable)
         super().__init__(
             propagate,
             files("brianlearn") / "projection.h",
@@ -107,6 +98,13 @@ class Projection(Kernel):
         )
 
 
+def _check_unit(weights, target, variable):
+    if variable not in target.variables:
+        return  # which the kernel says better
+    what = f"A weight onto '{target.name}', which is added to '{variable}',"
+    check_unit(weights, target.variables[variable].dim, what)
+
+
 def _compressed_rows(weights, i, j, n_source, n_target):
     """Connections sorted by source, then target: row starts, targets, weights (with unit)."""
     dim = get_dimensions(weights)
@@ -122,7 +120,9 @@ def _compressed_rows(weights, i, j, n_source, n_target):
     if not len(i):
         raise ValueError("There are no connections: every weight is zero.")
     if min(i.min(), j.min()) < 0 or i.max() >= n_source or j.max() >= n_target:
-        raise ValueError(f"i or j lies outside the groups ({n_source} sources, {n_target} targets).")
+        raise ValueError(
+            f"i or j lies outside the groups ({n_source} sources, {n_target} targets)."
+        )
     order = np.lexsort((j, i))
     i, j, values = i[order], j[order], values[order]
     if np.any((np.diff(i) == 0) & (np.diff(j) == 0)):

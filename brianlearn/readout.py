@@ -7,14 +7,14 @@ from brian2.core.variables import Variables
 from brian2.groups.group import Group
 from brian2.units.fundamentalunits import (
     DIMENSIONLESS,
-    DimensionMismatchError,
     Quantity,
     get_dimensions,
-    get_unit,
+    get_or_create_dimension,
 )
 
 from brianlearn import attachment, record, schedule
 from brianlearn.kernel import Kernel
+from brianlearn.units import check_unit
 
 __all__ = ["Readout"]
 
@@ -158,8 +158,9 @@ class Readout(Group):
         """
         saved = record.load(path)
         dim = self.decoders.variables["phi"].dim
-        if not np.allclose(saved["phi_dimensions"], dim._dims):
-            raise DimensionMismatchError(f"The decoders in '{path}' are not in {get_unit(dim)!r}")
+        check_unit(
+            get_or_create_dimension(saved["phi_dimensions"]), dim, f"A decoder of '{self.name}'"
+        )
         if len(saved["phi"]) != len(self.decoders):
             raise ValueError(
                 f"'{path}' holds {len(saved['phi'])} decoders, but '{self.name}' has "
@@ -205,11 +206,8 @@ def _dimensions(unit, fed, feedback):
     """The dimensions of z: those asked for, those of the fed variable, or none."""
     if unit is None:
         return DIMENSIONLESS if fed is None else fed.dim
-    if fed is not None and fed.dim is not get_dimensions(unit):
-        raise DimensionMismatchError(
-            f"'{feedback}' is in {get_unit(fed.dim)!r}, but the readout in {unit!r}: a variable "
-            "that is fed back must have the readout's unit."
-        )
+    if fed is not None:
+        check_unit(unit, fed.dim, f"A readout that is fed back into '{feedback}'")
     return get_dimensions(unit)
 
 

@@ -7,12 +7,9 @@ from types import MappingProxyType
 
 from brian2.equations.equations import Equations
 from brian2.groups.neurongroup import NeuronGroup
-from brian2.units.fundamentalunits import (
-    DimensionMismatchError,
-    Quantity,
-    get_dimensions,
-    get_unit,
-)
+from brian2.units.fundamentalunits import Quantity, get_dimensions
+
+from brianlearn.units import check_unit
 
 __all__ = ["Parameter", "Template"]
 
@@ -26,11 +23,8 @@ class Parameter:
 
     def checked(self, name: str, value, template: str):
         """``value``, if it has this parameter's dimensions; an error that names it, if not."""
-        if get_dimensions(value) is not get_dimensions(self.value):
-            raise DimensionMismatchError(
-                f"{template}: {name} ({self.description}) should be in "
-                f"{get_unit(get_dimensions(self.value))!r}, but got {value!r}"
-            )
+        dim = get_dimensions(self.value)
+        check_unit(value, dim, f"{template}: {name} ({self.description})")
         return value
 
 
@@ -77,7 +71,7 @@ class Template:
     citation: str = ""
 
     def __post_init__(self):
-        object.__setattr__(self, "equations", Equations(str(self.equations)))
+        object.__setattr__(self, "equations", _equations(self.equations))
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
 
     def neurons(self, N: int, *, name: str | None = None, **overrides) -> NeuronGroup:
@@ -146,7 +140,7 @@ class Template:
         brian2.equations.equations.EquationError
             If the result is not a set of equations.
         """
-        extra = Equations(str(extra))
+        extra = _equations(extra)
         kept = Equations([eq for eq in self.equations.values() if eq.varname not in extra])
         changes["parameters"] = {**self.parameters, **changes.get("parameters", {})}
         return replace(self, equations=kept + extra, **changes)
@@ -182,3 +176,7 @@ class Template:
 
     def __str__(self):
         return f"{self.name}\n{self.equations}\n{self.describe()}\n{self.citation}".rstrip()
+
+
+def _equations(text: Equations | str) -> Equations:
+    return Equations(text) if isinstance(text, str) else text

@@ -27,6 +27,7 @@ from brianlearn.progress import progress_bar
 
 __all__ = ["Timing", "simulate"]
 
+
 @dataclass(frozen=True)
 class Timing:
     """How long a simulation took, in seconds of the clock on the wall.
@@ -46,7 +47,9 @@ class Timing:
     began: float
 
 
-def simulate(duration: Quantity, network: Network | None = None, *, progress: bool = True) -> Timing:
+def simulate(
+    duration: Quantity, network: Network | None = None, *, progress: bool = True
+) -> Timing:
     """Run a network once, on whatever target is set.
 
     In standalone mode the project is built in a temporary folder; a binary whose sources, compiler,

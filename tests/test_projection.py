@@ -7,8 +7,8 @@ from brian2 import (
     Hz,
     Network,
     NeuronGroup,
-    SpikeGeneratorGroup,
     Synapses,
+    TimedArray,
     defaultclock,
     ms,
     mV,
@@ -24,9 +24,15 @@ def weights(shape, seed):
 
 def test_equals_synapses(target):
     """All events of a random raster, from a group and from a subgroup, into parts of a group."""
-    random = np.random.default_rng(1)
-    i, t = np.unique(random.integers(0, [12, 40], size=(200, 2)), axis=0).T
-    source = SpikeGeneratorGroup(12, i, t * defaultclock.dt, name="source")
+    raster = TimedArray(np.random.default_rng(1).uniform(size=(40, 12)) < 0.3, dt=defaultclock.dt)
+    source = NeuronGroup(
+        12,
+        "fires = raster(t, i) : 1",
+        threshold="fires > 0.5",
+        reset="",
+        namespace={"raster": raster},
+        name="source",
+    )
     targets = [NeuronGroup(9, "v : volt", name=f"{name}_target") for name in ("ours", "theirs")]
     whole, part = weights((12, 9), 1) * mV, weights((5, 4), 2) * mV
     objects = [source, *targets]
@@ -48,13 +54,17 @@ def test_equals_synapses(target):
 
 
 def neurons():
-    return NeuronGroup(3, "v : volt", threshold="v > 1*mV", name="some")
+    return NeuronGroup(3, "v : volt", threshold="v > 1*mV", reset="v = 0*mV", name="some")
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ({"weights": np.eye(3), "variable": "v"}, DimensionMismatchError, "units of 'v'"),
+        (
+            {"weights": np.eye(3), "variable": "v"},
+            DimensionMismatchError,
+            "added to 'v', should be in volt, but is in no unit",
+        ),
         ({"weights": np.eye(4) * mV, "variable": "v"}, ValueError, r"must be \(3, 3\)"),
         ({"weights": np.zeros((3, 3)) * mV, "variable": "v"}, ValueError, "no connections"),
         ({"weights": np.eye(3) * mV, "variable": "u"}, KeyError, "no variable 'u'; it has: "),

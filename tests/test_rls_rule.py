@@ -4,13 +4,13 @@ from importlib.resources import files
 from inspect import getsource
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from native import empty, native
 
+import oracles
 from brianlearn.learners import rls
+from native import empty, native
 
 HEADER = (files("brianlearn.learners") / "rls.h").read_text()
 PARAMETERS = {

@@ -1,10 +1,10 @@
 """Templates give real groups, refuse what does not fit, and compose."""
 
 import numpy as np
-import oracles
 import pytest
 from brian2 import DimensionMismatchError, NeuronGroup, Synapses, ms, mV
 
+import oracles
 from brianlearn import Parameter, Projection, Template
 from brianlearn.models import force_lif
 

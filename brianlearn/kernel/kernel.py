@@ -18,16 +18,12 @@ from brian2.devices.device import get_device
 from brian2.groups.group import CodeRunner, Group
 from brian2.groups.subgroup import Subgroup
 from brian2.units.allunits import second
-from brian2.units.fundamentalunits import (
-    DimensionMismatchError,
-    Quantity,
-    fail_for_dimension_mismatch,
-    get_dimensions,
-)
+from brian2.units.fundamentalunits import DimensionMismatchError, Quantity, get_dimensions
 from jinja2 import DictLoader
 
 from brianlearn.kernel.compiler import check_syntax
 from brianlearn.kernel.signal import Signal
+from brianlearn.units import check_unit
 
 __all__ = ["Kernel", "Steps"]
 
@@ -255,9 +251,7 @@ class Kernel(Group, CodeRunner):
             If ``values`` has other dimensions or another size.
         """
         variable = self.variables[name]
-        fail_for_dimension_mismatch(
-            values, variable.dim, f"'{self.name}.{name}' was given values of other dimensions"
-        )
+        check_unit(values, variable.dim, f"'{self.name}.{name}'")
         if np.size(values) != variable.size:
             raise ValueError(
                 f"'{self.name}.{name}' holds {variable.size} values, but was given an array of "
@@ -361,7 +355,9 @@ class Kernel(Group, CodeRunner):
 def _call(function: str, types: list[str]) -> str:
     """C++ that calls the form as the templates do, for the compiler to check."""
     views = ", ".join(f"Array<{ctype}>{{(({ctype}*)nullptr), 0}}" for ctype in types)
-    return f"\nint brianlearn_check() {{ using namespace rule; return rule::{function}({views}); }}\n"
+    return (
+        f"\nint brianlearn_check() {{ using namespace rule; return rule::{function}({views}); }}\n"
+    )
 
 
 def _cpp_text(cpp) -> str:

@@ -4,18 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
+from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS, Function
 from brian2.core.namespace import DEFAULT_UNITS, get_local_namespace
+from brian2.core.variables import Constant, Variable
 from brian2.input.timedarray import TimedArray
 from brian2.parsing.expressions import parse_expression_dimensions
-from brian2.units.fundamentalunits import (
-    Dimension,
-    DimensionMismatchError,
-    Quantity,
-    get_dimensions,
-    get_unit,
-)
+from brian2.units.allunits import second
+from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension, Quantity, get_dimensions
 from brian2.utils.stringtools import get_identifiers
+
+from brianlearn.units import check_unit
 
 __all__ = ["Signal"]
 
@@ -94,7 +92,7 @@ class Signal:
                     f"{name} '{expression}' uses {', '.join(missing)}, which is not defined there."
                 )
             namespace.update({key: known[key] for key in names})
-            _check_dimensions(_expression_dimensions(expression, namespace), dim, name)
+            check_unit(_expression_dimensions(expression, namespace), dim, name)
         if len(expressions) == 1:
             return cls(expressions[0], namespace, dim)
         terms = [f"int(i == {k})*({expression})" for k, expression in enumerate(expressions)]
@@ -102,7 +100,7 @@ class Signal:
 
     @classmethod
     def _from_timed_array(cls, values, size, name, dim):
-        _check_dimensions(values.dim, dim, name)
+        check_unit(values.dim, dim, name)
         if values.values.ndim == 1:
             _check_columns(1, size, name)
             return cls("timed_array(t)", {"timed_array": values}, dim)
@@ -111,7 +109,7 @@ class Signal:
 
     @classmethod
     def _from_samples(cls, values, size, name, dim):
-        _check_dimensions(get_dimensions(values), dim, name)
+        check_unit(values, dim, name)
         samples = np.array(values, dtype=float)
         if samples.ndim == 1:
             samples = samples[:, np.newaxis]
@@ -135,27 +133,17 @@ def _check_columns(columns, size, name):
         raise ValueError(f"{name} has {columns} column(s), but {size} output(s) need one each.")
 
 
-def _check_dimensions(got, expected, name):
-    if got is not expected:
-        raise DimensionMismatchError(
-            f"{name} should have units of {get_unit(expected)!r}, but has {get_unit(got)!r}"
-        )
-
-
 def _expression_dimensions(expression, namespace):
-    from brian2.core.variables import Constant, Variable
-    from brian2.units.allunits import second
-    from brian2.units.fundamentalunits import DIMENSIONLESS
-
-    variables = {key: Variable(key, dimensions=DIMENSIONLESS) for key in ("i", "N")}
-    variables["t_in_timesteps"] = variables["i"]
-    variables.update({key: Variable(key, dimensions=second.dim) for key in ("t", "dt")})
+    counts = dict.fromkeys(("i", "N", "t_in_timesteps"), DIMENSIONLESS)
+    variables = {
+        key: Variable(key, dimensions=dim)
+        for key, dim in (counts | dict.fromkeys(("t", "dt"), second.dim)).items()
+    }
     known = {**DEFAULT_CONSTANTS, **DEFAULT_FUNCTIONS, **DEFAULT_UNITS, **namespace}
     for key in get_identifiers(expression) - variables.keys():
         value = known[key]
-        if callable(value) and not isinstance(value, Quantity):
+        if isinstance(value, Function | Variable):
             variables[key] = value
         else:
-            dim = value.dim if hasattr(value, "dim") else get_dimensions(value)
-            variables[key] = Constant(key, value=float(getattr(value, "value", value)), dimensions=dim)
+            variables[key] = Constant(key, value=float(value), dimensions=get_dimensions(value))
     return parse_expression_dimensions(expression, variables)

@@ -5,18 +5,14 @@ from importlib.resources import files
 
 import numpy as np
 from brian2.units.allunits import second
-from brian2.units.fundamentalunits import (
-    DimensionMismatchError,
-    Quantity,
-    get_dimensions,
-    get_unit,
-)
+from brian2.units.fundamentalunits import Quantity
 from scipy.linalg.blas import dspmv, dspr
 
 from brianlearn import attachment, record, schedule
 from brianlearn.errors import DivergenceError
 from brianlearn.kernel import Kernel, Signal, Steps
 from brianlearn.readout import Readout
+from brianlearn.units import check_unit
 
 __all__ = ["RLS"]
 
@@ -211,11 +207,8 @@ class RLSLearner(Kernel):
         rates = readout.rates
         n, dim = len(readout.source), rates.dim
         inverse = dim**-2
-        if get_dimensions(rule.alpha) is not inverse:
-            raise DimensionMismatchError(
-                f"'{name}': alpha should be in {get_unit(inverse)!r}, one over the square of "
-                f"'{readout.variable}', but is in {get_unit(get_dimensions(rule.alpha))!r}"
-            )
+        what = f"alpha of '{name}', one over the square of '{readout.variable}',"
+        check_unit(rule.alpha, inverse, what)
         P = np.zeros(n * (n + 1) // 2)
         P[_diagonal(n)] = float(rule.alpha)
         super().__init__(
@@ -257,8 +250,8 @@ class RLSLearner(Kernel):
     @property
     def P(self) -> Quantity:
         """The inverse correlation of the rates, n x n, with all updates applied."""
-        packed, k = np.array(self.P_packed_), np.array(self.k_)
-        _apply_pending(packed, k, np.array([float(self.pending)]))
+        packed, k = self.P_packed_, self.k_
+        _apply_pending(packed, k, np.array(self.pending_, ndmin=1))
         P = np.zeros((len(k), len(k)))
         P[np.tril_indices(len(k))] = packed
         P += np.tril(P, -1).T
@@ -283,4 +276,14 @@ class RLSLearner(Kernel):
             self.set_array(name, Quantity(saved[name], dim=dim))
 
 
-_STATE = ("P_packed", "k", "pending", "q", "P_trace", "P_norm", "updates", "runaway", "runaway_error")
+_STATE = (
+    "P_packed",
+    "k",
+    "pending",
+    "q",
+    "P_trace",
+    "P_norm",
+    "updates",
+    "runaway",
+    "runaway_error",
+)

@@ -1,0 +1,44 @@
+"""Units at the door: one check, one sentence."""
+
+from brian2.units.fundamentalunits import (
+    DIMENSIONLESS,
+    Dimension,
+    DimensionMismatchError,
+    get_dimensions,
+    get_unit,
+)
+
+__all__ = ["check_unit", "unit_name"]
+
+
+def unit_name(dim: Dimension) -> str:
+    """What to call the base unit of some dimensions."""
+    return "no unit" if dim is DIMENSIONLESS else repr(get_unit(dim))
+
+
+def check_unit(value, dim: Dimension, what: str) -> None:
+    """Refuse a value of other dimensions.
+
+    Parameters
+    ----------
+    value : Quantity, array or Dimension
+        What was given.
+    dim : Dimension
+        What it should have.
+    what : str
+        What to call it in the message.
+
+    Raises
+    ------
+    brian2.DimensionMismatchError
+
+    Examples
+    --------
+    >>> from brian2 import mV, volt
+    >>> check_unit(3*mV, volt.dim, "The threshold")
+    """
+    got = value if isinstance(value, Dimension) else get_dimensions(value)
+    if got is not dim:
+        raise DimensionMismatchError(
+            f"{what} should be in {unit_name(dim)}, but is in {unit_name(got)}"
+        )
