@@ -8,11 +8,12 @@ be deleted at any time, by hand or with `clear`.
 import contextlib
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import platformdirs
 from brian2.core.preferences import BrianPreference, prefs
+
+from brianlearn import record
 
 __all__ = ["clear", "directory", "fetch", "store"]
 
@@ -72,16 +73,14 @@ def store(key: str, source: Path) -> None:
     The copy appears whole or not at all, so that runs which start at once may store the same key.
     """
     folder = directory("binaries")
-    handle, partial = tempfile.mkstemp(dir=folder, prefix=".partial-")
-    os.close(handle)
-    shutil.copy2(source, partial)
-    os.replace(partial, folder / key)
+    with record.replacing(folder / key) as partial:
+        shutil.copy2(source, partial)
     _remove_oldest(folder, prefs.brianlearn.cache_size)
 
 
 def _remove_oldest(folder: Path, limit: int) -> None:
     entries = []
-    for path in folder.iterdir():
+    for path in folder.glob("[!.]*"):  # what another run is just writing begins with a dot
         with contextlib.suppress(FileNotFoundError):  # another run may have removed it
             entries.append((path.stat().st_mtime, path.stat().st_size, path))
     kept = 0

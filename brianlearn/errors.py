@@ -14,7 +14,7 @@ class CompilerNotFoundError(RuntimeError):
 
 
 class CompilationError(RuntimeError):
-    """A kernel's C++ form (or a standalone project) did not compile; carries the compiler's words."""
+    """A kernel's C++ form, or a standalone project, did not compile; with the compiler's words."""
 
 
 class DivergenceError(ArithmeticError):

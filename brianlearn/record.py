@@ -41,7 +41,7 @@ def replacing(path):
     os.close(handle)
     try:
         yield partial
-        os.chmod(partial, 0o666 & ~_umask())
+        os.chmod(partial, (os.stat(partial).st_mode & 0o111) | (0o666 & ~_umask()))
         os.replace(partial, path)
     except BaseException:
         Path(partial).unlink(missing_ok=True)

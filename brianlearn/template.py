@@ -1,4 +1,4 @@
-"""`Template`: a published neuron model as a frozen value, from which real Brian2 groups are made."""
+"""`Template`: a published neuron model as a frozen value that makes real Brian2 groups."""
 
 import re
 from collections.abc import Mapping

@@ -42,9 +42,8 @@ def main(options):
 
     neurons, recurrent = force_lif.network(options.neurons, seed=options.seed)
     readout = Readout(neurons, "r", feedback="z", name="readout")
-    rls = RLS(
-        alpha=5e-6 * second**2, every=2.5 * ms, start=start, stop=stop, step=options.step
-    ).attach(readout, target=target)
+    rule = RLS(alpha=5e-6 * second**2, every=2.5 * ms, start=start, stop=stop, step=options.step)
+    rule.attach(readout, target=target)
 
     trace = StateMonitor(readout, ["z", "target"], record=True, name="trace")
     decoders = StateMonitor(readout.decoders, "phi", record=np.arange(10), name="decoders")

@@ -1,4 +1,4 @@
-"""The RLS rule itself, both forms called directly: against least squares, a rewrite, and mutants."""
+"""The RLS rule itself, both forms called directly: least squares, a rewrite, and mutants."""
 
 from importlib.resources import files
 from inspect import getsource
@@ -205,6 +205,8 @@ def test_runaway(form):
     assert not any(codes[1])
 
 
+_DIVIDE = "for (size_t i = 0; i < n; i++) product[i] /= 1 + q[0];"  # P is updated first
+
 MUTANTS = {
     "wrong gain": (
         equals_least_squares,
@@ -223,13 +225,13 @@ MUTANTS = {
     ),
     "missing row of P": (
         equals_least_squares,
-        ("dspmv(len(r), 1, P_packed, r)", "dspmv(len(r), 1, P_packed, r) * (np.arange(len(r)) > 0)"),
-        ("size_t i = 0;\n    for (; i + 4 <= n; i += 4) {  //", "size_t i = 1;\n    for (; i + 4 <= n; i += 4) {  //"),
+        ("dspmv(len(r), 1, P_packed, r)", "dspmv(len(r), 1, P_packed, r) * (r != r[0])"),
+        ("size_t i = 0;\n    for (; i + 4 <=", "size_t i = 1;\n    for (; i + 4 <="),
     ),
     "order swapped": (
         equals_rewrite,
-        ("    k[:] = product[:] =", "    P_packed *= 1 / (1 + r @ r)\n    k[:] = product[:] ="),
-        ("    pending[0] = 1 / (1 + q[0]);\n", "    pending[0] = 1 / (1 + q[0]);\n    for (size_t i = 0; i < n; i++) product[i] *= pending[0];\n"),
+        ("length = error", "k /= 1 + q[0]\n    length = error"),
+        ("    pending[0] = 1 / (1 + q[0]);", f"{_DIVIDE}\n    pending[0] = 1 / (1 + q[0]);"),
     ),
     "window ignored": (
         keeps_to_window,

@@ -6,7 +6,6 @@ from importlib.resources import files
 import numpy as np
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
-from scipy.linalg.blas import dspmv, dspr
 
 from brianlearn import attachment, record, schedule
 from brianlearn.errors import DivergenceError
@@ -58,6 +57,8 @@ def recursive_least_squares(
     if not (learning[0] and step[0] % every[0] == 0 and start[0] < step[0] < stop[0]):
         return 0
 
+    from scipy.linalg.blas import dspmv  # not needed, and slow to import, elsewhere
+
     _apply_pending(P_packed, k, pending)
     P_trace[0], P_norm[0] = _trace_and_norm(P_packed, len(r))
     k[:] = product[:] = dspmv(len(r), 1, P_packed, r)
@@ -82,6 +83,8 @@ def recursive_least_squares(
 def _apply_pending(P, k, pending):
     """Subtract the last update's outer product, which the C++ form defers to the next update."""
     if pending[0]:
+        from scipy.linalg.blas import dspr
+
         dspr(len(k), -pending[0], k, P, overwrite_ap=True)
         pending[0] = 0
 

@@ -1,5 +1,7 @@
 """The sine task: a target, and what to make of a readout that is left alone with it."""
 
+from itertools import pairwise
+
 import numpy as np
 from brian2.units.allunits import hertz
 from brian2.units.fundamentalunits import DimensionMismatchError, Quantity, get_dimensions
@@ -43,7 +45,7 @@ def _windows(t, frequency):
     length = max(1, round(frequency)) / frequency
     count = int((t[-1] - t[0]) / length + 1e-6) if len(t) > 1 else 0
     edges = np.searchsorted(t, t[0] + length * np.arange(count + 1) - 1e-9)
-    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(a, b) for a, b in pairwise(edges)]
 
 
 def _phase(t, z, frequency):

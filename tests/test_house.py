@@ -1,0 +1,84 @@
+"""The plan of the house: who may import whom, what an import costs, what a wheel carries."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted([*ROOT.glob("brianlearn/**/*.py"), *ROOT.glob("models/*.py")])
+
+# Who may import what of ours: a layer names those below it.
+LAYERS = [
+    {"errors", "units", "record", "schedule", "plots"},
+    {"cache"},
+    {"kernel"},
+    {"attachment"},
+    {"projection", "readout", "template", "progress", "targets", "tasks"},
+    {"learners", "models", "training"},
+    {"experiment"},
+]
+
+
+def imported(path):
+    """The modules of ours that a file imports, by the names of their rooms."""
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        rooms |= {name.split(".")[1] for name in names if name.startswith("brianlearn.")}
+    return rooms
+
+
+def room(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[0] if parts[0] == "models" else parts[1]
+
+
+def height(name):
+    return next(k for k, layer in enumerate(LAYERS) if name in layer)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down(path):
+    here = room(path)
+    if here == "__init__":
+        return
+    for other in imported(path) - {here}:
+        assert height(other) < height(here), f"{here} imports {other}"
+
+
+def test_neighbours_keep_apart():
+    """Learners know no models and no tasks; records know nothing; figures know no Brian2."""
+    text = (ROOT / "brianlearn" / "plots.py").read_text()
+    assert "brian2" not in text.lower().replace("nothing here knows of brian2", "")
+    assert not imported(ROOT / "brianlearn" / "record.py")
+
+
+def test_import_is_light():
+    """Nothing heavy or optional is imported before it is used."""
+    code = (
+        "import brian2, sys; before = set(sys.modules); import brianlearn;"
+        "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
+    )
+    new = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert set(new) <= {"brianlearn", "platformdirs", "scipy", "tqdm", *sys.stdlib_module_names}
+
+
+def test_only_the_kernel_knows_brian2_from_within():
+    """Code generation and devices are touched in kernel/ and training.py (and set in targets)."""
+    inner = ("brian2.codegen", "brian2.devices.cpp_standalone", "brian2.groups.group import CodeR")
+    for path in SOURCES:
+        if room(path) not in {"kernel", "training"}:
+            assert not any(word in path.read_text() for word in inner), path
+
+
+def test_long_files_are_two_files():
+    for path in SOURCES:
+        assert len(path.read_text().splitlines()) <= 400, path
