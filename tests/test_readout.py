@@ -14,9 +14,9 @@ from brian2 import (
     ms,
     second,
 )
-from conftest import choose
 
 from brianlearn import RLS, LearnerConflictError, NotAttachedError, Readout, simulate
+from conftest import choose
 
 RULE = {"alpha": 0.1 * second**2, "every": 1 * ms}
 

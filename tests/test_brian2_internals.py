@@ -1,0 +1,150 @@
+"""What we rely on inside Brian2: each test names one thing, and fails when Brian2 changes it."""
+
+import inspect
+
+import numpy as np
+import pytest
+from brian2 import Equations, Network, NeuronGroup, defaultclock, ms, network_operation, prefs
+from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
+from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
+from brian2.core.base import BrianObject
+from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+from brian2.devices.device import get_device
+from brian2.groups.group import CodeRunner, Group
+
+import brianlearn.kernel  # registers the templates that are looked up below
+
+assert brianlearn.kernel
+
+SUFFIX = {CythonCodeObject: ".pyx", CPPStandaloneCodeObject: ".cpp", NumpyCodeObject: ".py_"}
+
+
+def template(code_object, name):
+    """The text of a template, ours or Brian2's."""
+    environment = code_object.templater.env
+    return environment.loader.get_source(environment, name + SUFFIX[code_object])[0]
+
+
+@pytest.mark.parametrize("code_object", SUFFIX)
+def test_templater_takes_our_templates(code_object):
+    """`templater.env.loader.loaders`: a list that a loader can be added to, seen at once."""
+    assert "Kernel" in template(code_object, "brianlearn_kernel")
+
+
+@pytest.mark.parametrize(
+    ("code_object", "blocks"),
+    [
+        (CythonCodeObject, ["template_support_code", "maincode"]),
+        (CPPStandaloneCodeObject, ["extra_headers", "maincode"]),
+        (NumpyCodeObject, ["maincode"]),
+    ],
+)
+def test_template_blocks(code_object, blocks):
+    """The blocks of `common_group` that our templates fill."""
+    text = template(code_object, "common_group")
+    for block in blocks:
+        assert f"block {block}" in text
+
+
+def test_template_functions():
+    """`constant_or_scalar` and `get_array_name`, which our templates call."""
+    for code_object in (CythonCodeObject, CPPStandaloneCodeObject):
+        assert "constant_or_scalar" in code_object.templater.env.globals
+        assert "get_array_name" in template(code_object, "spikemonitor")
+
+
+def test_code_runner_keywords():
+    parameters = inspect.signature(CodeRunner.__init__).parameters
+    assert {"group", "template", "check_units", "dt", "clock", "when", "order", "name"} <= set(
+        parameters
+    )
+
+
+def test_hooks_of_objects():
+    """The methods that a `Kernel` and a `Readout` override."""
+    for hook in ("before_run", "update_abstract_code", "create_code_objects", "run"):
+        assert hasattr(CodeRunner, hook)
+    assert hasattr(Group, "_check_for_invalid_states")
+    assert list(inspect.signature(BrianObject.before_run).parameters) == ["self", "run_namespace"]
+    assert list(inspect.signature(Group.state).parameters)[1:] == ["name", "use_units", "level"]
+
+
+def test_states_are_checked_after_every_run(target, monkeypatch):
+    """`_check_for_invalid_states` is called when a run has ended, on every target."""
+    calls = []
+    monkeypatch.setattr(Group, "_check_for_invalid_states", lambda self: calls.append(self.name))
+    group = NeuronGroup(1, "x : 1", name="group")
+    from brianlearn import simulate
+
+    simulate(1 * ms, Network(group), progress=False)
+    assert "group" in calls
+    assert get_device()._last_run_completed_fraction == 1
+
+
+def test_cython_code_object():
+    """`compiled_code` and `namespace`: a module with `main`, and what it is given."""
+    from conftest import _restore, choose
+
+    choose("cython")
+    try:
+        group = NeuronGroup(1, "dx/dt = 1/ms : 1", name="group", method="euler")
+        network = Network(group)
+        network.run(0 * ms)
+        updater = next(item for item in network.sorted_objects if "stateupdater" in item.name)
+        module = updater.codeobj.compiled_code["run"]
+        module.main(updater.codeobj.namespace)
+        assert group.x[0] == pytest.approx(0.05)
+    finally:
+        _restore()
+
+
+def test_standalone_can_be_stopped():
+    """`Network::_globally_stopped` ends a standalone run after the time step."""
+    text = template(CPPStandaloneCodeObject, "network")
+    assert "static bool _globally_stopped" in text
+    assert "!Network::_globally_stopped" in text
+
+
+def test_standalone_device():
+    """`build` without compiling, then `run` of the binary `main` made by the makefile."""
+    build = inspect.signature(CPPStandaloneDevice.build).parameters
+    assert {"directory", "compile", "run"} <= set(build)
+    assert "directory" in inspect.signature(CPPStandaloneDevice.run).parameters
+    templater = CPPStandaloneCodeObject.templater
+    assert "PROGRAM = main" in templater.env.loader.get_source(templater.env, "makefile")[0]
+
+
+def test_default_flags_are_registered():
+    """`prefs.pref_register`: from where the exact flags start."""
+    default = prefs.pref_register["codegen.cpp"][0]["extra_compile_args_gcc"].default
+    assert "-O3" in default
+
+
+def test_spike_space(numpy_target):
+    """`_spikespace`: the indices of the neurons that spiked, and last, how many they are."""
+    group = NeuronGroup(4, "x : 1", threshold="x > 1", reset="", name="group")
+    group.x = [0, 2, 0, 2]
+    seen = []
+
+    @network_operation(when="end")
+    def look():
+        seen.append(group.variables["_spikespace"].get_value().copy())
+
+    Network(group, look).run(defaultclock.dt)
+    (space,) = seen
+    assert space.dtype == np.int32
+    assert space.size == 5
+    assert list(space[: space[-1]]) == [1, 3]
+
+
+def test_clock_and_subgroup(numpy_target):
+    """A clock's `timestep` and a subgroup's `start` and `source`."""
+    group = NeuronGroup(4, "x : 1", name="group")
+    assert defaultclock.variables["timestep"].dtype == np.int64
+    assert (group[1:3].start, len(group[1:3]), group[1:3].source.name) == (1, 2, "group")
+
+
+def test_equations_substitute():
+    """`Equations.substitute` renames in place of text."""
+    assert "u" in Equations("dv/dt = -v/tau : 1").substitute(v="u")
