@@ -1,6 +1,7 @@
 """A progress bar for a network on every target: a kernel marks a file, a thread reads it."""
 
 import contextlib
+import sys
 import tempfile
 import threading
 from importlib.resources import files
@@ -15,9 +16,9 @@ from brianlearn.kernel import Kernel
 __all__ = ["progress_bar"]
 
 _MARKS = 200  # in one run
-_POLL_SECONDS = 0.1
+_TERMINAL_SECONDS, _LOG_SECONDS = 0.1, 5  # between looks: a log file keeps every line
 _LONGEST_PATH = 1024
-_FORMAT = "{percentage:3.0f} %|{bar}| {n:.1f} of {total:.1f} s simulated [{elapsed}<{remaining}]"
+_FORMAT = "{desc}{percentage:3.0f} %|{bar}| {n:.1f} of {total:.1f} s simulated [{elapsed}<{remaining}]"
 
 
 def mark(step, every, path):
@@ -62,7 +63,8 @@ def progress_bar(network, duration):
 
 
 def _watch(bar, marks, total, done):
-    while not done.wait(_POLL_SECONDS):
+    bar.set_description_str("compiling  ")
+    while not done.wait(_TERMINAL_SECONDS if sys.stderr.isatty() else _LOG_SECONDS):
         if marks.exists():
             bar.n = min(1.0, marks.stat().st_size / _MARKS) * total
-            bar.refresh()
+            bar.set_description_str("")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from brianlearn.kernel import compiler
-from brianlearn.kernel.kernel import _cpp_text
+from brianlearn.kernel.source import self_contained
 
 _CTYPES = {"f": "double", "i8": "int64_t", "i4": "int32_t", "b": "char"}
 
@@ -19,7 +19,7 @@ def native(text_or_path, function, **dtypes):
     parameters = ", ".join(f"{t}* p{k}, size_t n{k}" for k, t in enumerate(types))
     views = ", ".join(f"Array<{t}>{{p{k}, n{k}}}" for k, t in enumerate(types))
     text = (
-        f"{_cpp_text(text_or_path)}\n"
+        f"{self_contained(text_or_path)}\n"
         f'extern "C" int call({parameters})'
         f"{{ using namespace rule; return rule::{function}({views}); }}\n"
     )

@@ -81,4 +81,4 @@ def test_only_the_kernel_knows_brian2_from_within():
 
 def test_long_files_are_two_files():
     for path in SOURCES:
-        assert len(path.read_text().splitlines()) <= 400, path
+        assert len(path.read_text().splitlines()) <= 300, path

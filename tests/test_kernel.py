@@ -178,6 +178,10 @@ class TestRefuses:
         with pytest.raises(TypeError, match="fall takes x, but the arguments given are y"):
             Kernel(fall, FALL, {"y": 1.0}, name="faller")
 
+    def test_header_in_header(self):
+        with pytest.raises(ValueError, match="one header: put the text"):
+            Kernel(fall, '#include "other.h"\n' + FALL, {"x": 1.0}, name="faller")
+
     def test_bare_time(self):
         with pytest.raises(DimensionMismatchError, match="every is a time and needs a unit"):
             Steps(2.5, "every")

@@ -3,9 +3,6 @@
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 from brian2.codegen.generators.cpp_generator import c_data_type
@@ -13,61 +10,19 @@ from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
 from brian2.core.magic import stop
 from brian2.core.variables import ArrayVariable, DynamicArrayVariable, Variables
-from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.device import get_device
 from brian2.groups.group import CodeRunner, Group
 from brian2.groups.subgroup import Subgroup
 from brian2.units.allunits import second
-from brian2.units.fundamentalunits import DimensionMismatchError, Quantity, get_dimensions
-from jinja2 import DictLoader
+from brian2.units.fundamentalunits import Quantity, get_dimensions
 
 from brianlearn.kernel.compiler import check_syntax
 from brianlearn.kernel.signal import Signal
+from brianlearn.kernel.source import TEMPLATE, call_to, self_contained
+from brianlearn.kernel.steps import Steps
 from brianlearn.units import check_unit
 
-__all__ = ["Kernel", "Steps"]
-
-_HERE = files("brianlearn.kernel")
-_TEMPLATES = {
-    CythonCodeObject: "kernel.pyx",
-    CPPStandaloneCodeObject: "kernel.cpp",
-    NumpyCodeObject: "kernel.py_",
-}
-for _code_object, _file in _TEMPLATES.items():
-    _name = "brianlearn_" + _file
-    _code_object.templater.env.loader.loaders.append(
-        DictLoader({_name: (_HERE / _file).read_text()})
-    )
-
-
-@dataclass(frozen=True)
-class Steps:
-    """A length of time that a kernel receives as a whole number of its own time steps.
-
-    Raises
-    ------
-    brian2.DimensionMismatchError
-        If ``time`` is not a time; the message says ``name``.
-    """
-
-    time: Quantity
-    name: str = "A time"
-
-    def __post_init__(self):
-        if get_dimensions(self.time) is not second.dim:
-            raise DimensionMismatchError(
-                f"{self.name} is a time and needs a unit, such as 2.5*ms; got {self.time!r}",
-                get_dimensions(self.time),
-            )
-
-    def count(self, dt: Quantity) -> int:
-        """How many steps of ``dt`` it takes; a ValueError if not a whole number of them."""
-        if np.isinf(float(self.time)):
-            return np.iinfo(np.int64).max
-        steps = float(self.time) / float(dt)
-        if abs(steps - round(steps)) > 1e-6 * max(1.0, abs(steps)):
-            raise ValueError(f"{self.name} ({self.time}) is not a multiple of the time step, {dt}.")
-        return round(steps)
+__all__ = ["Kernel"]
 
 
 class Kernel(Group, CodeRunner):
@@ -144,16 +99,9 @@ class Kernel(Group, CodeRunner):
         self.codeobj_class = None
         self.variables = Variables(self)
         self.variables.add_constant("N", size)
+        timing = {"dt": dt, "clock": clock, "when": when, "order": order}
         CodeRunner.__init__(
-            self,
-            group=self,
-            template="brianlearn_kernel",
-            check_units=False,
-            dt=dt,
-            clock=clock,
-            when=when,
-            order=order,
-            name=name,
+            self, group=self, template=TEMPLATE, check_units=False, name=name, **timing
         )
         parameters = list(inspect.signature(python).parameters)
         if set(parameters) != set(arguments):
@@ -161,7 +109,7 @@ class Kernel(Group, CodeRunner):
                 f"'{self.name}': {python.__name__} takes {', '.join(parameters)}, "
                 f"but the arguments given are {', '.join(arguments)}."
             )
-        self.python, self.cpp_text = python, _cpp_text(cpp)
+        self.python, self.cpp_text = python, self_contained(cpp)
         self.faults = dict(faults or {})
         self.namespace = {}
         self.needed_variables = []
@@ -226,14 +174,12 @@ class Kernel(Group, CodeRunner):
         self.variables.add_reference(name, group, variable, index="0" if target.scalar else "_idx")
         if isinstance(group, Group):
             self.add_dependency(group)
+        self._views[name] = (0, target.size)
         if isinstance(target, DynamicArrayVariable):
             self._views[name] = (0, None)
         elif isinstance(group, Subgroup) and not target.scalar:
             self._views[name] = (group.start, len(group))
-        else:
-            self._views[name] = (0, target.size)
-        if name != "i":
-            self._unindexed.add(name)
+        self._unindexed.add(name)
 
     def state(self, name, use_units=True, level=0):
         """A variable: a view as in every group, or the values of an array of another size."""
@@ -261,8 +207,7 @@ class Kernel(Group, CodeRunner):
 
     def _array(self, name):
         start, size = self._views[name]
-        values = self.variables[name].get_value()
-        return values if size is None else values[start : start + size]
+        return self.variables[name].get_value()[start : None if size is None else start + size]
 
     # -- what Brian2 calls ------------------------------------------------------------------------
 
@@ -291,7 +236,7 @@ class Kernel(Group, CodeRunner):
         target = get_device().code_object_class()
         cython = issubclass(target, CythonCodeObject)
         if cython or not issubclass(target, NumpyCodeObject):
-            check_syntax(text + _call(function, types), self.name)
+            check_syntax(text + call_to(function, types), self.name)
         if cython:
             text = text.replace("\\", "\\\\")  # it becomes part of a Cython string literal
             self.needed_variables = [*self._signals, "_pointers"]
@@ -350,24 +295,3 @@ class Kernel(Group, CodeRunner):
             time = float(self.variables["_fault_time"].get_value().item()) * second
             exception, message = self.faults.get(code, (RuntimeError, f"fault {code} at {{time}}"))
             raise exception(f"'{self.name}': " + message.format(time=time))
-
-
-def _call(function: str, types: list[str]) -> str:
-    """C++ that calls the form as the templates do, for the compiler to check."""
-    views = ", ".join(f"Array<{ctype}>{{(({ctype}*)nullptr), 0}}" for ctype in types)
-    return (
-        f"\nint brianlearn_check() {{ using namespace rule; return rule::{function}({views}); }}\n"
-    )
-
-
-def _cpp_text(cpp) -> str:
-    """One self-contained piece of C++: system headers first, the rest in a namespace of its own.
-
-    Brian2's Cython cache looks at the text alone, so a header must not be included by name.
-    """
-    text = str(cpp) if isinstance(cpp, str) and "\n" in cpp else Path(cpp).read_text()
-    text = (_HERE / "kernel.h").read_text() + text
-    system = re.findall(r"^\s*#include\s*<[^>]+>", text, flags=re.MULTILINE)
-    rest = re.sub(r"^\s*#include\s*[<\"][^>\"]+[>\"]", "", text, flags=re.MULTILINE)
-    headers = "\n".join(dict.fromkeys(line.strip() for line in system))
-    return f"{headers}\nnamespace {{ namespace rule {{\n{rest}\n}} }}"

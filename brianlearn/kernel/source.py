@@ -1,0 +1,57 @@
+"""The text that is compiled: our templates in Brian2's templaters, and a rule's own C++."""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
+from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
+from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
+from jinja2 import DictLoader
+
+__all__ = ["TEMPLATE", "call_to", "self_contained"]
+
+TEMPLATE = "brianlearn_kernel"
+
+_HERE = files("brianlearn.kernel")
+_SUFFIXES = {CythonCodeObject: ".pyx", CPPStandaloneCodeObject: ".cpp", NumpyCodeObject: ".py_"}
+
+for _code_object, _suffix in _SUFFIXES.items():
+    _text = (_HERE / ("kernel" + _suffix)).read_text()
+    _code_object.templater.env.loader.loaders.append(DictLoader({TEMPLATE + _suffix: _text}))
+
+
+def call_to(function: str, types: list[str]) -> str:
+    """C++ that calls the form as the templates do, for the compiler to check."""
+    views = ", ".join(f"Array<{ctype}>{{(({ctype}*)nullptr), 0}}" for ctype in types)
+    return (
+        f"\nint brianlearn_check() {{ using namespace rule; return rule::{function}({views}); }}\n"
+    )
+
+
+def self_contained(cpp) -> str:
+    """A rule's C++ with ``kernel.h``, in a namespace of its own below the system's headers.
+
+    Parameters
+    ----------
+    cpp : path or str
+        A header file, or (if it has several lines) its text.
+
+    Raises
+    ------
+    ValueError
+        If it includes a header of the project's: Brian2's Cython cache looks at the text alone, and
+        would not notice a change of that header.
+    """
+    text = cpp if isinstance(cpp, str) and "\n" in cpp else Path(cpp).read_text()
+    preambles, bodies = zip(*map(_split, ((_HERE / "kernel.h").read_text(), text)), strict=True)
+    if re.search(r'^\s*#include\s*"', text, flags=re.MULTILINE):
+        raise ValueError("A rule's C++ is one header: put the text of those it includes into it.")
+    return "\n".join([*preambles, "namespace { namespace rule {", *bodies, "} }"])
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The leading comments and preprocessor lines, and the rest."""
+    lines = text.splitlines()
+    first = next((k for k, line in enumerate(lines) if not re.match(r"\s*(#|//|$)", line)), None)
+    return "\n".join(lines[:first]), "\n".join(lines[first:] if first is not None else [])
