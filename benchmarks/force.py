@@ -14,7 +14,6 @@ NumPy works on one thread in every process (OPENBLAS_NUM_THREADS=1), as the publ
 
 import argparse
 import datetime
-import importlib.metadata
 import json
 import math
 import os
@@ -27,6 +26,7 @@ from pathlib import Path
 import force_report
 
 from brianlearn import record
+from brianlearn.experiment import versions
 from brianlearn.kernel import compiler
 
 HERE = Path(__file__).parent
@@ -207,13 +207,6 @@ def machine():
         "compiler": compiler.version().partition("\n")[0],
         "load_before": os.getloadavg()[0],
     }
-
-
-def versions():
-    """Return the versions of what is measured."""
-    packages = ("brianlearn", "brian2", "numpy", "scipy", "cython")
-    found = {package: importlib.metadata.version(package) for package in packages}
-    return found | {"python": platform.python_version()}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import importlib.metadata
+import json
 import os
 import platform
 import sys
@@ -14,7 +15,7 @@ from brianlearn import record
 from brianlearn.errors import CompilationError, CompilerNotFoundError, DivergenceError
 from brianlearn.targets import TARGETS
 
-__all__ = ["arguments", "process_age", "run", "write"]
+__all__ = ["arguments", "process_age", "run", "versions", "write"]
 
 
 def arguments(doc: str, name: str) -> argparse.ArgumentParser:
@@ -69,13 +70,18 @@ def process_age() -> float:
     return time.process_time()
 
 
-def write(options: argparse.Namespace, result: dict, arrays: dict, figures: dict) -> None:
+def write(
+    options: argparse.Namespace, parameters: dict, result: dict, arrays: dict, figures: dict
+) -> None:
     """Write a script's results into its folder, each file whole or not at all.
 
     Parameters
     ----------
     options : Namespace
-        The script's arguments, which become ``parameters``.
+        The script's arguments.
+    parameters : dict
+        Everything else that the results depend on; with the arguments and the versions of all
+        packages, it is kept in ``result.json`` and, as text, in ``record.npz``.
     result : dict
         The named numbers of ``result.json``.
     arrays : dict
@@ -83,22 +89,19 @@ def write(options: argparse.Namespace, result: dict, arrays: dict, figures: dict
     figures : dict of str to Figure
         Names of image files, and what they show.
     """
-    parameters = {key: value for key, value in vars(options).items() if key != "out"}
-    result = {
-        **result,
-        "target": options.target,
-        "seed": options.seed,
-        "parameters": parameters,
-        "versions": _versions(),
-    }
-    record.save(options.out / "record.npz", **arrays)
+    arguments = {key: value for key, value in vars(options).items() if key != "out"}
+    origin = {"parameters": arguments | parameters, "versions": versions()}
+    origin = json.dumps(origin, default=str)  # quantities as Brian2 writes them
+    record.save(options.out / "record.npz", **arrays, origin=origin)
+    result = {**result, "target": options.target, "seed": options.seed, **json.loads(origin)}
     for name, figure in figures.items():
         with record.replacing(options.out / name) as partial:
             figure.savefig(partial)
     record.save_json(options.out / "result.json", result)
 
 
-def _versions() -> dict:
+def versions() -> dict:
+    """The versions of everything that a result depends on."""
     packages = ("brianlearn", "brian2", "numpy", "scipy", "cython")
-    versions = {package: importlib.metadata.version(package) for package in packages}
-    return versions | {"python": platform.python_version()}
+    installed = {package: importlib.metadata.version(package) for package in packages}
+    return installed | {"python": platform.python_version()}

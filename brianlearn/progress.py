@@ -18,7 +18,9 @@ __all__ = ["progress_bar"]
 _MARKS = 200  # in one run
 _TERMINAL_SECONDS, _LOG_SECONDS = 0.1, 5  # between looks: a log file keeps every line
 _LONGEST_PATH = 1024
-_FORMAT = "{desc}{percentage:3.0f} %|{bar}| {n:.1f} of {total:.1f} s simulated [{elapsed}<{remaining}]"
+_FORMAT = (
+    "{desc}{percentage:3.0f} %|{bar}| {n:.1f} of {total:.1f} s simulated [{elapsed}<{remaining}]"
+)
 
 
 def mark(step, every, path):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from brian2.core.base import BrianObjectException
 from brian2.core.magic import collect
+from brian2.core.namespace import get_local_namespace
 from brian2.core.network import Network
 from brian2.core.preferences import prefs
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
@@ -48,7 +49,11 @@ class Timing:
 
 
 def simulate(
-    duration: Quantity, network: Network | None = None, *, progress: bool = True
+    duration: Quantity,
+    network: Network | None = None,
+    *,
+    progress: bool = True,
+    namespace: dict | None = None,
 ) -> Timing:
     """Run a network once, on whatever target is set.
 
@@ -62,7 +67,10 @@ def simulate(
     network : Network, optional
         By default, all objects visible where `simulate` is called, as with Brian2's `run`.
     progress : bool
-        Whether to show a progress bar (on a terminal or not), on every target.
+        Whether to show a progress bar (a line now and then if the output is not a terminal).
+    namespace : dict, optional
+        What names in equations stand for, unless their group has a namespace of its own; by
+        default the names visible where `simulate` is called, as with Brian2's `run`.
 
     Returns
     -------
@@ -88,21 +96,23 @@ def simulate(
     Steps(duration, "duration")
     if network is None:
         network = Network(collect(level=1))
+    if namespace is None:
+        namespace = get_local_namespace(level=1)
     device = get_device()
     standalone = isinstance(device, CPPStandaloneDevice)
     started = time.time()
     with progress_bar(network, duration) if progress else contextlib.nullcontext():
         try:
             if not standalone:
-                network.run(0 * second, namespace={})  # generates and compiles code
+                network.run(0 * second, namespace=namespace)  # generates and compiles code
             began = time.time()
-            network.run(duration, namespace={})
+            network.run(duration, namespace=namespace)
             if standalone:
                 folder = _build(device)
                 began = time.time()
                 device.run(folder)
         except BrianObjectException as error:  # the class that says what is wrong, not where
-            raise error.__cause__ or error from error
+            raise (error.__cause__ or error) from error
     finished = time.time()
     if float(device._last_run_completed_fraction) < 1:
         raise KeyboardInterrupt(f"The run was stopped before its end at {duration}.")

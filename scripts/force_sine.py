@@ -85,8 +85,9 @@ def main(options):
     if not options.no_plot:
         label = f"{options.frequency:g} Hz sine"
         figures["force_sine.png"] = plots.force(arrays, window=window, target=label)
-    experiment.write(options, result, arrays, figures)
     readout.save(options.out / "decoders.npz")
+    parameters = {"model": force_lif.values(), "rule": str(rule), "dt": defaultclock.dt}
+    experiment.write(options, parameters, result, arrays, figures)
     print(
         f"RMSE {result['train_rmse']:.4f} (correlation {result['train_correlation']:.4f}) while "
         f"learning, {result['test_rmse']:.4f} ({result['test_correlation']:.4f}) after; "

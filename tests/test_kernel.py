@@ -14,8 +14,10 @@ from brian2 import (
     ms,
     mV,
     run,
+    set_device,
     volt,
 )
+from brian2.devices.device import get_device, reset_device
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from brianlearn import CompilationError, DivergenceError, Kernel, Signal, Steps, simulate
@@ -205,6 +207,29 @@ class TestRefuses:
     def test_signal(self, values, error, words):
         with pytest.raises(error, match=words):
             Signal.of(values, 2, name="wave", dim=DIMENSIONLESS)
+
+
+def test_names_are_those_where_simulate_is_called(numpy_target):
+    """As with Brian2's run: a magic network, and constants of the calling function."""
+    rate = 10 * Hz
+    group = NeuronGroup(1, "dx/dt = rate : 1", method="euler", name="group")
+    simulate(10 * ms, progress=False)
+    assert group.x[0] == pytest.approx(float(rate) * 0.01)
+
+
+def test_brian2_alone(tmp_path):
+    """Without `set_target` and `simulate`: Brian2's own device, flags and run."""
+    set_device("cpp_standalone", directory=str(tmp_path / "project"))
+    try:
+        group = NeuronGroup(1, "x : 1", name="group")
+        faults = {3: (DivergenceError, "x fell at t = {time}")}
+        kernel = Kernel(fall, FALL, {"x": (group, "x")}, faults=faults, name="faller")
+        with pytest.raises(DivergenceError, match="'faller': x fell at t = 0. s"):
+            run(1 * ms)
+        assert kernel.clock.dt == defaultclock.dt
+    finally:
+        get_device().reinit()
+        reset_device("runtime")
 
 
 def test_joins_a_magic_network(numpy_target):

@@ -15,7 +15,14 @@ from brian2 import (
     second,
 )
 
-from brianlearn import RLS, LearnerConflictError, NotAttachedError, Readout, simulate
+from brianlearn import (
+    RLS,
+    DivergenceError,
+    LearnerConflictError,
+    NotAttachedError,
+    Readout,
+    simulate,
+)
 from conftest import choose
 
 RULE = {"alpha": 0.1 * second**2, "every": 1 * ms}
@@ -106,6 +113,20 @@ def test_refuses_the_state_of_another_size(numpy_target, tmp_path):
     other = RLS(**RULE).attach(Readout(rates(), "r", name="other"), target="sin(5*Hz*t)")
     with pytest.raises(ValueError, match="'other_rls.P_packed' holds 28 values"):
         other.load(tmp_path / "learner.npz")
+
+
+def test_divergence_is_named(target):
+    """With the time and the likely cause, from standalone too; the run stops there."""
+    group = rates()
+    readout = Readout(group, "r", name="readout")
+    wanted = np.ones(100)
+    wanted[5] = np.nan
+    RLS(**RULE).attach(readout, target=wanted)
+    trace = StateMonitor(readout, "z", record=True, name="trace")
+    words = "'readout_rls': the target is not a finite number at t = 250. us: check the expression"
+    with pytest.raises(DivergenceError, match=words):
+        simulate(100 * defaultclock.dt, Network(group, readout, trace), progress=False)
+    assert len(trace.t) == 6
 
 
 @pytest.mark.parametrize("kind", ["one learner too many", "one forgotten"])

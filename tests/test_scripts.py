@@ -52,6 +52,8 @@ def test_results(tmp_path, target):
     assert result["target"] == target
     assert result["seed"] == 3
     assert result["parameters"]["neurons"] == 30
+    assert result["parameters"]["model"]["tau_m"] == "10. ms"
+    assert "RLS(alpha=" in result["parameters"]["rule"]
     assert {"brianlearn", "brian2", "numpy", "python"} <= result["versions"].keys()
     for key in ("train_rmse", "test_rmse", "test_amplitude", "rate", "run_seconds"):
         assert np.isfinite(result[key]), key
@@ -61,6 +63,7 @@ def test_results(tmp_path, target):
     with np.load(tmp_path / "out" / "record.npz") as arrays:
         assert arrays["z"].shape == arrays["t"].shape == arrays["target"].shape
         assert np.abs(arrays["phi"]).max() > 0
+        assert json.loads(str(arrays["origin"]))["parameters"] == result["parameters"]
 
 
 @pytest.mark.parametrize(
