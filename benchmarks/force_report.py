@@ -4,7 +4,7 @@ PARTS = {
     "state update": ("neurons_stateupdater",),
     "thresholds and resets": ("neurons_spike_thresholder", "neurons_spike_resetter"),
     "events (projection)": ("neurons_recurrent",),
-    "readout and feedback": ("readout_read_out", "readout_feed_back"),
+    "readout and feedback": ("readout_operation",),
     "RLS": ("readout_rls",),
     "monitors": ("trace", "decoders", "spikes", "counter"),
 }

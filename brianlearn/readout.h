@@ -7,9 +7,11 @@ int read_out(Array<double> z, Array<double> phi, Array<double> r)
     return 0;
 }
 
-// One row of the encoders for each fed variable's element.
-int feed_back(Array<double> fed, Array<double> encoders, Array<double> z)
+// And one row of the encoders for each element of the variable that hears the outputs.
+int read_out_and_feed_back(Array<double> z, Array<double> phi, Array<double> r, Array<double> fed,
+                           Array<double> encoders)
 {
+    read_out(z, phi, r);
     for (size_t i = 0; i < fed.size; i++) {
         double total = 0;
         for (size_t o = 0; o < z.size; o++) total += encoders[i * z.size + o] * z[o];

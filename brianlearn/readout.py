@@ -26,8 +26,9 @@ def read_out(z, phi, r):
     z[:] = phi.reshape(len(z), -1) @ r
 
 
-def feed_back(fed, encoders, z):
-    """The Python form: every fed variable is a weighted sum of the outputs."""
+def read_out_and_feed_back(z, phi, r, fed, encoders):
+    """The Python form: what hears the outputs is a weighted sum of them in turn."""
+    read_out(z, phi, r)
     fed[:] = encoders.reshape(len(fed), -1) @ z
 
 
@@ -109,37 +110,32 @@ class Readout(Group):
         self.variables.add_array("z", size=outputs, dimensions=dim)
         self.decoders = Decoders(source, outputs, dim / rates.dim, name=f"{self.name}_decoders")
         self.contained_objects.append(self.decoders)
-        self._add_operation(
-            read_out,
-            {"z": (self, "z"), "phi": (self.decoders, "phi"), "r": (source, variable)},
-            schedule.READOUT,
-        )
+        form = read_out
+        arguments = {"z": (self, "z"), "phi": (self.decoders, "phi"), "r": (source, variable)}
         if fed is not None:
+            form = read_out_and_feed_back
             size = 1 if fed.scalar else len(source)
-            weights = _encoders(encoders, size, outputs, feedback)
-            self._add_operation(
-                feed_back,
-                {"fed": (source, feedback), "encoders": weights, "z": (self, "z")},
-                schedule.FEEDBACK,
-            )
-        self._enable_group_attributes()
-
-    def _add_operation(self, python, arguments, moment):
+            arguments["fed"] = (source, feedback)
+            arguments["encoders"] = _encoders(encoders, size, outputs, feedback)
         operation = Kernel(
-            python,
+            form,
             _HEADER,
             arguments,
             clock=self.clock,
-            when=moment.when,
-            order=moment.order,
-            name=f"{self.name}_{python.__name__}",
+            when=schedule.READOUT.when,
+            order=schedule.READOUT.order,
+            name=f"{self.name}_operation",
         )
         self.contained_objects.append(operation)
+        self._enable_group_attributes()
 
     def before_run(self, run_namespace):
         """Brian2's hook: a learner that was declared, but forgotten, is named."""
         attachment.check_nothing_forgotten(self)
         super().before_run(run_namespace)
+
+    def run(self):
+        """Brian2's hook, once a time step: the work is done by the objects contained."""
 
     def save(self, path) -> None:
         """Write the decoders to a ``.npz`` file, whole or not at all."""
@@ -193,6 +189,9 @@ class Decoders(Group):
             )  # fmt: skip
         self.variables.add_array("phi", size=neurons * outputs, dimensions=dim)
         self._enable_group_attributes()
+
+    def run(self):
+        """Brian2's hook, once a time step: there is nothing to do."""
 
 
 def _variable(group, name):

@@ -7,7 +7,7 @@ neurons of step k see that readout; a decoder changed at step k shows in the rea
 
 from typing import NamedTuple
 
-__all__ = ["FEEDBACK", "LEARN", "PROGRESS", "PROPAGATE", "READOUT"]
+__all__ = ["LEARN", "PROGRESS", "PROPAGATE", "READOUT"]
 
 
 class Moment(NamedTuple):
@@ -17,8 +17,7 @@ class Moment(NamedTuple):
     order: int
 
 
-READOUT = Moment("start", -40)  # z = phi . r
-FEEDBACK = Moment("start", -30)  # z returns to the neurons
+READOUT = Moment("start", -40)  # z = phi . r, which returns to the neurons at once
 LEARN = Moment("start", -20)  # before monitors, which record z before and phi after the update
 PROPAGATE = Moment("synapses", 0)  # where Brian2's own Synapses act
 PROGRESS = Moment("end", 100)

@@ -10,9 +10,11 @@ using brianlearn::v8;
 
 enum { OUTPUT_NOT_A_NUMBER = 1, TARGET_NOT_A_NUMBER = 2, INDEFINITE = 3, RUNAWAY = 4 };
 
-// P -= c g g^T, then y = P x; returns the trace of P and its squared Frobenius norm.
 struct Norms { double trace, squares; };
 
+enum { ROWS = 8 };  // worked on at a time: x, y and g are read once for all of them
+
+// P -= c g g^T, then y = P x; returns the trace of P and its squared Frobenius norm.
 static Norms subtract_and_multiply(double* P, const double* g, double c, const double* x, double* y,
                                    size_t n)
 {
@@ -20,36 +22,33 @@ static Norms subtract_and_multiply(double* P, const double* g, double c, const d
     double trace = 0, squares = 0;
     v8 below = {0};  // squares of the entries below the diagonal, which count twice
     for (size_t i = 0; i < n; i++) y[i] = 0;
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4) {  // four rows at a time: x, y and g are read once for all of them
-        double* row[4];
-        double f[4], s[4];
-        v8 a[4] = {{0}, {0}, {0}, {0}};
-        for (int q = 0; q < 4; q++) {
+    for (size_t i = 0; i < n; i += ROWS) {
+        const size_t rows = i + ROWS <= n ? ROWS : n - i;
+        double *row[ROWS], f[ROWS], s[ROWS] = {0};
+        for (size_t q = 0; q < rows; q++) {
             row[q] = P + (i + q) * (i + q + 1) / 2;
             f[q] = -c * g[i + q];
         }
-        double *r0 = row[0], *r1 = row[1], *r2 = row[2], *r3 = row[3];
-        const v8 x0 = all(x[i]), x1 = all(x[i + 1]), x2 = all(x[i + 2]), x3 = all(x[i + 3]);
-        const v8 f0 = all(f[0]), f1 = all(f[1]), f2 = all(f[2]), f3 = all(f[3]);
         size_t j = 0;
-        for (; j + 8 <= i; j += 8) {
-            const v8 xj = load(x + j), gj = load(g + j);
-            const v8 p0 = fused(f0, gj, load(r0 + j)), p1 = fused(f1, gj, load(r1 + j));
-            const v8 p2 = fused(f2, gj, load(r2 + j)), p3 = fused(f3, gj, load(r3 + j));
-            store(r0 + j, p0);
-            store(r1 + j, p1);
-            store(r2 + j, p2);
-            store(r3 + j, p3);
-            a[0] = fused(p0, xj, a[0]);
-            a[1] = fused(p1, xj, a[1]);
-            a[2] = fused(p2, xj, a[2]);
-            a[3] = fused(p3, xj, a[3]);
-            store(y + j, fused(p0, x0, fused(p1, x1, fused(p2, x2, fused(p3, x3, load(y + j))))));
-            below = fused(p0, p0, fused(p1, p1, fused(p2, p2, fused(p3, p3, below))));
+        if (rows == ROWS) {
+            v8 a[ROWS];
+            for (int q = 0; q < ROWS; q++) a[q] = all(0);
+            for (; j + 8 <= i; j += 8) {
+                const v8 xj = load(x + j), gj = load(g + j);
+                v8 yj = load(y + j);
+#pragma GCC unroll 8
+                for (int q = 0; q < ROWS; q++) {
+                    const v8 p = fused(all(f[q]), gj, load(row[q] + j));
+                    store(row[q] + j, p);
+                    a[q] = fused(p, xj, a[q]);
+                    yj = fused(p, all(x[i + q]), yj);
+                    below = fused(p, p, below);
+                }
+                store(y + j, yj);
+            }
+            for (int q = 0; q < ROWS; q++) s[q] = brianlearn::sum(a[q]);
         }
-        for (int q = 0; q < 4; q++) {  // what is left of each row, up to the diagonal
-            s[q] = brianlearn::sum(a[q]);
+        for (size_t q = 0; q < rows; q++) {  // what is left of each row, up to the diagonal
             for (size_t l = j; l < i + q; l++) {
                 const double p = row[q][l] += f[q] * g[l];
                 s[q] += p * x[l];
@@ -61,21 +60,7 @@ static Norms subtract_and_multiply(double* P, const double* g, double c, const d
             trace += p;
             squares += p * p;
         }
-        for (int q = 0; q < 4; q++) y[i + q] += s[q];
-    }
-    for (; i < n; i++) {
-        double* r = P + i * (i + 1) / 2;
-        double s = 0;
-        for (size_t l = 0; l < i; l++) {
-            const double p = r[l] -= c * g[i] * g[l];
-            s += p * x[l];
-            y[l] += p * x[i];
-            squares += 2 * p * p;
-        }
-        const double p = r[i] -= c * g[i] * g[i];
-        y[i] += s + p * x[i];
-        trace += p;
-        squares += p * p;
+        for (size_t q = 0; q < rows; q++) y[i + q] += s[q];
     }
     return {trace, squares + 2 * brianlearn::sum(below)};
 }
