@@ -14,7 +14,6 @@ int propagate(Array<int32_t> spikes, Array<int64_t> first, Array<int32_t> rows,
         const int32_t* column = columns.data;
         const double* weight = weights.data;
         const int32_t end = rows[source + 1];
-#pragma GCC ivdep
         for (int32_t k = rows[source]; k < end; k++) out[column[k]] += weight[k];
     }
     return 0;
