@@ -4,7 +4,8 @@
 during the middle third of the time, and are then left alone with what they learned. With seed
 1 and the defaults this is the published trajectory: RMSE 0.0198 while learning (6 to 10 s).
 
-The published step of the decoders overshoots at first; --step exact gives least squares.
+The published step of the decoders is not divided by 1 + r.P.r, and overshoots at first. With
+--step exact, which is true least squares, the RMSE while learning is 0.0249.
 """
 
 import numpy as np
