@@ -147,12 +147,14 @@ class Readout(Group):
 
         Raises
         ------
+        FileNotFoundError
+            If there is no such file.
         ValueError
-            If they were trained for another number of neurons or outputs.
+            If they are those of another number of neurons or outputs, or the file is damaged.
         brian2.DimensionMismatchError
             If they have other units.
         """
-        saved = record.load(path)
+        saved = record.load(path, "phi", "phi_dimensions")
         dim = self.decoders.variables["phi"].dim
         check_unit(
             get_or_create_dimension(saved["phi_dimensions"]), dim, f"A decoder of '{self.name}'"

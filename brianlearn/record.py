@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import tempfile
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -56,14 +58,43 @@ def _umask() -> int:
 
 def save(path, **arrays) -> None:
     """Write named arrays to a ``.npz`` file, without units (Brian2's base units, SI)."""
-    with replacing(Path(path).with_suffix(".npz")) as partial:
+    with replacing(_npz(path)) as partial:
         np.savez_compressed(partial, **{key: np.asarray(value) for key, value in arrays.items()})
 
 
-def load(path) -> dict[str, np.ndarray]:
-    """Read what `save` wrote."""
-    with np.load(Path(path).with_suffix(".npz"), allow_pickle=False) as arrays:
-        return dict(arrays)
+def load(path, *expected: str) -> dict[str, np.ndarray]:
+    """Read what `save` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+    *expected : str
+        Names of arrays that it must hold.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no such file, damaged, or lacks one of the arrays.
+    """
+    try:
+        with np.load(_npz(path), allow_pickle=False) as arrays:
+            loaded = dict(arrays)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"'{path}' is damaged, or not a file that was saved here: {error}"
+        ) from error
+    if missing := sorted(set(expected) - set(loaded)):
+        raise ValueError(f"'{path}' holds no {', '.join(missing)}: it was saved by something else.")
+    return loaded
+
+
+def _npz(path) -> Path:
+    path = Path(path)
+    return path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
 
 
 def save_json(path, values: dict) -> None:

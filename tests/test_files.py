@@ -23,6 +23,22 @@ def test_numbers_survive(tmp_path):
     assert json.loads((tmp_path / "some.json").read_text()) == {"a": 1.5, "b": [0, 1]}
 
 
+def test_damaged_or_foreign_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none\.npz"):
+        record.load(tmp_path / "none")
+    (tmp_path / "text.npz").write_text("no arrays")
+    with pytest.raises(ValueError, match=r"text.npz' is damaged, or not a file that was saved"):
+        record.load(tmp_path / "text.npz")
+    record.save(tmp_path / "some.v1", a=np.arange(1000))
+    assert (tmp_path / "some.v1.npz").exists()
+    with pytest.raises(ValueError, match="holds no phi: it was saved by something else"):
+        record.load(tmp_path / "some.v1", "phi")
+    whole = (tmp_path / "some.v1.npz").read_bytes()
+    (tmp_path / "some.v1.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="is damaged"):
+        record.load(tmp_path / "some.v1")
+
+
 def test_a_failure_leaves_the_old_file(tmp_path):
     path = tmp_path / "precious.txt"
     path.write_text("old")

@@ -270,10 +270,12 @@ class RLSLearner(Kernel):
 
         Raises
         ------
+        FileNotFoundError
+            If there is no such file.
         ValueError
-            If it was saved with another number of neurons.
+            If it was saved with another number of neurons, or the file is damaged.
         """
-        saved = record.load(path)
+        saved = record.load(path, *_STATE)
         for name in _STATE:
             dim = self.variables[name].dim
             self.set_array(name, Quantity(saved[name], dim=dim))
