@@ -7,8 +7,8 @@ from brian2.groups.subgroup import Subgroup
 from brian2.units.fundamentalunits import Quantity, get_dimensions
 
 from brianlearn import schedule
+from brianlearn.checks import check_unit
 from brianlearn.kernel import Kernel
-from brianlearn.units import check_unit
 
 __all__ = ["Projection"]
 

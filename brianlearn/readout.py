@@ -13,8 +13,8 @@ from brian2.units.fundamentalunits import (
 )
 
 from brianlearn import attachment, record, schedule
+from brianlearn.checks import check_unit, find_variable
 from brianlearn.kernel import Kernel
-from brianlearn.units import check_unit
 
 __all__ = ["Readout"]
 
@@ -100,8 +100,8 @@ class Readout(Group):
         self.namespace = {}
         self.codeobj_class = None
         self.variable = variable
-        self.rates = rates = _variable(source, variable)
-        fed = None if feedback is None else _variable(source, feedback)
+        self.rates = rates = find_variable(source, variable)
+        fed = None if feedback is None else find_variable(source, feedback)
         dim = _dimensions(unit, fed, feedback)
         self.variables = Variables(self)
         self.variables.add_constant("N", outputs)
@@ -194,13 +194,6 @@ class Decoders(Group):
 
     def run(self):
         """Brian2's hook, once a time step: there is nothing to do."""
-
-
-def _variable(group, name):
-    if name not in group.variables:
-        known = ", ".join(sorted(v for v in group.variables if not v.startswith("_")))
-        raise KeyError(f"'{group.name}' has no variable '{name}'; it has: {known}.")
-    return group.variables[name]
 
 
 def _dimensions(unit, fed, feedback):

@@ -9,7 +9,7 @@ from brian2.equations.equations import Equations
 from brian2.groups.neurongroup import NeuronGroup
 from brian2.units.fundamentalunits import Quantity, get_dimensions
 
-from brianlearn.units import check_unit
+from brianlearn.checks import check_unit
 
 __all__ = ["Parameter", "Template"]
 

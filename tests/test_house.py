@@ -12,7 +12,7 @@ SOURCES = sorted([*ROOT.glob("brianlearn/**/*.py"), *ROOT.glob("models/*.py")])
 
 # Who may import what of ours: a layer names those below it.
 LAYERS = [
-    {"errors", "units", "record", "schedule", "plots"},
+    {"errors", "checks", "record", "schedule", "plots"},
     {"cache"},
     {"kernel"},
     {"attachment"},

@@ -16,11 +16,11 @@ from brian2.groups.subgroup import Subgroup
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity, get_dimensions
 
+from brianlearn.checks import check_unit, find_variable
 from brianlearn.kernel.compiler import check_syntax
 from brianlearn.kernel.signal import Signal
 from brianlearn.kernel.source import TEMPLATE, call_to, self_contained
 from brianlearn.kernel.steps import Steps
-from brianlearn.units import check_unit
 
 __all__ = ["Kernel"]
 
@@ -68,7 +68,9 @@ class Kernel(Group, CodeRunner):
 
     Examples
     --------
-    >>> from brian2 import NeuronGroup, ms, run
+    >>> from brian2 import Network, NeuronGroup, ms
+    >>> from brianlearn import set_target
+    >>> set_target("numpy")
     >>> def decay(x, factor):
     ...     x *= factor[0]
     >>> text = '''int decay(Array<double> x, Array<double> factor)
@@ -76,7 +78,9 @@ class Kernel(Group, CodeRunner):
     >>> group = NeuronGroup(3, "x : 1")
     >>> group.x = 8
     >>> halve = Kernel(decay, text, {"x": (group, "x"), "factor": 0.5})
-    >>> run(0.3*ms)  # doctest: +SKIP
+    >>> Network(group, halve).run(0.3*ms)
+    >>> float(group.x[0])
+    1.0
     """
 
     add_to_magic_network = True
@@ -160,12 +164,7 @@ class Kernel(Group, CodeRunner):
             self._unindexed.add(name)
 
     def _declare_reference(self, name, group, variable):
-        if variable not in group.variables:
-            known = ", ".join(sorted(v for v in group.variables if not v.startswith("_")))
-            raise KeyError(
-                f"'{self.name}': '{group.name}' has no variable '{variable}'; it has: {known}."
-            )
-        target = group.variables[variable]
+        target = find_variable(group, variable)
         if not isinstance(target, ArrayVariable):
             raise TypeError(
                 f"'{self.name}': '{variable}' of '{group.name}' is computed where it is used and "

@@ -13,7 +13,7 @@ from brian2.units.allunits import second
 from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension, Quantity, get_dimensions
 from brian2.utils.stringtools import get_identifiers
 
-from brianlearn.units import check_unit
+from brianlearn.checks import check_unit
 
 __all__ = ["Signal"]
 

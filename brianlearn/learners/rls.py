@@ -8,10 +8,10 @@ from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import attachment, record, schedule
+from brianlearn.checks import check_unit
 from brianlearn.errors import DivergenceError
 from brianlearn.kernel import Kernel, Signal, Steps
 from brianlearn.readout import Readout
-from brianlearn.units import check_unit
 
 __all__ = ["RLS"]
 

@@ -1,4 +1,4 @@
-"""Units at the door: one check, one sentence."""
+"""What is checked at the door, each in one sentence: units, and names of variables."""
 
 from brian2.units.fundamentalunits import (
     DIMENSIONLESS,
@@ -8,7 +8,7 @@ from brian2.units.fundamentalunits import (
     get_unit,
 )
 
-__all__ = ["check_unit", "unit_name"]
+__all__ = ["check_unit", "find_variable", "unit_name"]
 
 
 def unit_name(dim: Dimension) -> str:
@@ -42,3 +42,17 @@ def check_unit(value, dim: Dimension, what: str) -> None:
         raise DimensionMismatchError(
             f"{what} should be in {unit_name(dim)}, but is in {unit_name(got)}"
         )
+
+
+def find_variable(group, name: str):
+    """A group's variable of that name.
+
+    Raises
+    ------
+    KeyError
+        If there is none; the message lists those that are.
+    """
+    if name not in group.variables:
+        known = ", ".join(sorted(v for v in group.variables if not v.startswith("_")))
+        raise KeyError(f"'{group.name}' has no variable '{name}'; it has: {known}.")
+    return group.variables[name]
