@@ -14,21 +14,21 @@ def declare(rule) -> None:
     _declared.add(rule)
 
 
-def attach(rule, learner, readout) -> None:
-    """Let ``learner``, made by ``rule``, run with ``readout`` in every network that holds it."""
-    _declared.discard(rule)
+def attach(learner, readout) -> None:
+    """Let ``learner`` run with ``readout`` in every network that holds it."""
     readout.learner = learner
     readout.contained_objects.append(learner)
 
 
-def check_free(readout) -> None:
-    """Refuse a second learner on one readout.
+def check_free(rule, readout) -> None:
+    """Refuse a second learner on one readout; from now on the rule is not a forgotten one.
 
     Raises
     ------
     LearnerConflictError
         Naming the first.
     """
+    _declared.discard(rule)
     if readout.learner is not None:
         raise LearnerConflictError(
             f"'{readout.name}' learns already, by '{readout.learner.name}': two learners cannot "

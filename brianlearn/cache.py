@@ -91,5 +91,6 @@ def _remove_oldest(folder: Path, limit: int) -> None:
 
 
 def clear() -> None:
-    """Delete everything that is cached: binaries and Cython modules."""
-    shutil.rmtree(directory())
+    """Delete everything that is cached, and nothing else that may lie in the same folder."""
+    for room in ("accepted", "binaries", "cython"):
+        shutil.rmtree(directory(room))

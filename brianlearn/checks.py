@@ -1,5 +1,6 @@
 """What is checked at the door, each in one sentence: units, and names of variables."""
 
+from brian2.core.variables import ArrayVariable
 from brian2.units.fundamentalunits import (
     DIMENSIONLESS,
     Dimension,
@@ -8,7 +9,7 @@ from brian2.units.fundamentalunits import (
     get_unit,
 )
 
-__all__ = ["check_unit", "find_variable", "unit_name"]
+__all__ = ["check_unit", "find_array", "find_variable", "unit_name"]
 
 
 def unit_name(dim: Dimension) -> str:
@@ -56,3 +57,27 @@ def find_variable(group, name: str):
         known = ", ".join(sorted(v for v in group.variables if not v.startswith("_")))
         raise KeyError(f"'{group.name}' has no variable '{name}'; it has: {known}.")
     return group.variables[name]
+
+
+def find_array(group, name: str) -> ArrayVariable:
+    """A group's variable of that name, if its values lie in an array of the group's own order.
+
+    Raises
+    ------
+    KeyError
+        If there is none of that name.
+    TypeError
+        If it is a subexpression, or linked to another group through an index.
+    """
+    variable = find_variable(group, name)
+    if not isinstance(variable, ArrayVariable):
+        raise TypeError(
+            f"'{name}' of '{group.name}' is computed where it is used and has no array of its own; "
+            "store it in a variable of the group."
+        )
+    if group.variables.indices[name] not in ("_idx", "_sub_idx", "0"):
+        raise TypeError(
+            f"'{name}' of '{group.name}' is linked through an index; give the group that it "
+            "belongs to."
+        )
+    return variable

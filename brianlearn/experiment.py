@@ -47,6 +47,8 @@ def run(main, parser: argparse.ArgumentParser) -> None:
         main(options)
     except ValueError as error:
         parser.error(str(error))
+    except MemoryError as error:
+        sys.exit(f"{parser.prog}: not enough memory: {error}")
     except (OSError, CompilationError, CompilerNotFoundError, DivergenceError) as error:
         sys.exit(f"{parser.prog}: {error}")
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ from brian2.groups.subgroup import Subgroup
 from brian2.units.fundamentalunits import Quantity, get_dimensions
 
 from brianlearn import schedule
-from brianlearn.checks import check_unit
+from brianlearn.checks import check_unit, find_array
 from brianlearn.kernel import Kernel
 
 __all__ = ["Projection"]
@@ -79,7 +79,7 @@ class Projection(Kernel):
         if "_spikespace" not in spiking.variables:
             raise TypeError(f"'{source.name}' has no threshold: it never spikes.")
         rows, columns, values = _compressed_rows(weights, i, j, len(source), len(target))
-        _check_unit(values, target, variable)
+        _check_fit(values, target, variable)
         super().__init__(
             propagate,
             files("brianlearn") / "projection.h",
@@ -98,9 +98,11 @@ class Projection(Kernel):
         )
 
 
-def _check_unit(weights, target, variable):
-    if variable not in target.variables:
-        return  # which the kernel says better
+def _check_fit(weights, target, variable):
+    if find_array(target, variable).scalar:
+        raise TypeError(f"'{variable}' of '{target.name}' is shared: each neuron needs its own.")
+    if not np.isfinite(weights).all():
+        raise ValueError(f"A weight onto '{target.name}' is not a finite number.")
     what = f"A weight onto '{target.name}', which is added to '{variable}',"
     check_unit(weights, target.variables[variable].dim, what)
 

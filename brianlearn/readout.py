@@ -1,9 +1,11 @@
 """`Readout`: what a network says, ``z = phi . r``, and what it hears of it."""
 
+import numbers
+import weakref
 from importlib.resources import files
 
 import numpy as np
-from brian2.core.variables import Variables
+from brian2.core.variables import Constant, Variables
 from brian2.groups.group import Group
 from brian2.units.fundamentalunits import (
     DIMENSIONLESS,
@@ -13,12 +15,13 @@ from brian2.units.fundamentalunits import (
 )
 
 from brianlearn import attachment, record, schedule
-from brianlearn.checks import check_unit, find_variable
+from brianlearn.checks import check_unit, find_array
 from brianlearn.kernel import Kernel
 
 __all__ = ["Readout"]
 
 _HEADER = files("brianlearn") / "readout.h"
+_fed_by = weakref.WeakValueDictionary()  # variable -> the readout that it hears
 
 
 def read_out(z, phi, r):
@@ -66,10 +69,13 @@ class Readout(Group):
     ------
     KeyError
         If ``source`` lacks ``variable`` or ``feedback``.
+    TypeError
+        If these are not real numbers that may change, or ``variable`` is shared.
     brian2.DimensionMismatchError
         If ``feedback`` and ``z`` differ in units.
     ValueError
-        If ``encoders`` has another shape, or if several outputs would share one variable.
+        If ``encoders`` has another shape or no effect, or if several outputs or readouts would
+        share one variable.
 
     Examples
     --------
@@ -100,9 +106,11 @@ class Readout(Group):
         self.namespace = {}
         self.codeobj_class = None
         self.variable = variable
-        self.rates = rates = find_variable(source, variable)
-        fed = None if feedback is None else find_variable(source, feedback)
+        self.rates = rates = _numbers(source, variable)
+        fed = None if feedback is None else _numbers(source, feedback)
+        _check(rates, fed, outputs, encoders, self.source, variable, feedback)
         dim = _dimensions(unit, fed, feedback)
+        self._n_source = len(source)
         self.variables = Variables(self)
         self.variables.add_constant("N", outputs)
         self.variables.add_arange("i", outputs)
@@ -117,6 +125,7 @@ class Readout(Group):
             size = 1 if fed.scalar else len(source)
             arguments["fed"] = (source, feedback)
             arguments["encoders"] = _encoders(encoders, size, outputs, feedback)
+            _fed_by[fed] = self
         operation = Kernel(
             form,
             _HEADER,
@@ -132,6 +141,13 @@ class Readout(Group):
     def before_run(self, run_namespace):
         """Brian2's hook: a learner that was declared, but forgotten, is named."""
         attachment.check_nothing_forgotten(self)
+        if not isinstance(self.source.variables["N"], Constant) and (
+            len(self.source) != self._n_source
+        ):
+            raise ValueError(
+                f"'{self.source.name}' has {len(self.source)} elements now, but had "
+                f"{self._n_source} when '{self.name}' was made: make it after connect()."
+            )
         super().before_run(run_namespace)
 
     def run(self):
@@ -140,7 +156,8 @@ class Readout(Group):
     def save(self, path) -> None:
         """Write the decoders to a ``.npz`` file, whole or not at all."""
         phi = self.decoders.phi
-        record.save(path, phi=np.asarray(phi), phi_dimensions=np.array(phi.dim._dims))
+        phi_by_output = np.asarray(phi).reshape(len(self), -1)
+        record.save(path, phi=phi_by_output, phi_dimensions=np.array(phi.dim._dims))
 
     def load(self, path) -> None:
         """Read decoders that `save` wrote.
@@ -159,12 +176,13 @@ class Readout(Group):
         check_unit(
             get_or_create_dimension(saved["phi_dimensions"]), dim, f"A decoder of '{self.name}'"
         )
-        if len(saved["phi"]) != len(self.decoders):
+        shape = (len(self), self._n_source)
+        if saved["phi"].shape != shape:
             raise ValueError(
-                f"'{path}' holds {len(saved['phi'])} decoders, but '{self.name}' has "
-                f"{len(self.decoders)} (neurons times outputs)."
+                f"'{path}' holds decoders for {saved['phi'].shape} outputs and neurons, but "
+                f"'{self.name}' has {shape}."
             )
-        self.decoders.phi = Quantity(saved["phi"], dim=dim)
+        self.decoders.phi = Quantity(saved["phi"].ravel(), dim=dim)
 
 
 class Decoders(Group):
@@ -196,6 +214,31 @@ class Decoders(Group):
         """Brian2's hook, once a time step: there is nothing to do."""
 
 
+def _numbers(source, name):
+    """A variable of floating-point numbers that may change."""
+    variable = find_array(source, name)
+    if not np.issubdtype(variable.dtype, np.floating) or variable.read_only:
+        raise TypeError(f"'{name}' of '{source.name}' must be a variable of real numbers.")
+    return variable
+
+
+def _check(rates, fed, outputs, encoders, source, variable, feedback):
+    if rates.scalar:
+        raise TypeError(f"'{variable}' of '{source.name}' is shared: there is one for all neurons.")
+    if not isinstance(outputs, numbers.Integral) or outputs < 1:
+        raise ValueError(f"outputs is {outputs!r}, but must be a whole number above 0.")
+    if fed is None:
+        if encoders is not None:
+            raise ValueError("encoders have no effect without feedback.")
+        return
+    hears = _fed_by.get(fed)
+    if hears is not None:
+        raise ValueError(
+            f"'{feedback}' of '{source.name}' hears '{hears.name}' already: give each readout a "
+            "variable of its own, and add them in the equations."
+        )
+
+
 def _dimensions(unit, fed, feedback):
     """The dimensions of z: those asked for, those of the fed variable, or none."""
     if unit is None:
@@ -214,6 +257,7 @@ def _encoders(encoders, size, outputs, feedback):
                 f"(here {outputs} output(s), {size} value(s)): give encoders, {size} x {outputs}."
             )
         encoders = [1.0]
+    check_unit(encoders, DIMENSIONLESS, "An encoder")
     weights = np.asarray(encoders, dtype=float)
     if weights.shape not in {(size, outputs), (size,) if outputs == 1 else (size, outputs)}:
         raise ValueError(f"encoders has shape {weights.shape}, but must be {size} x {outputs}.")

@@ -73,6 +73,12 @@ class Template:
     def __post_init__(self):
         object.__setattr__(self, "equations", _equations(self.equations))
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+        for name, parameter in self.parameters.items():
+            if not isinstance(parameter, Parameter):
+                raise TypeError(
+                    f"{self.name}: {name} is {parameter!r}, but must be a Parameter(value, "
+                    '"what it is").'
+                )
 
     def neurons(self, N: int, *, name: str | None = None, **overrides) -> NeuronGroup:
         """A group of ``N`` such neurons; keywords replace parameters.
@@ -153,6 +159,8 @@ class Template:
         TypeError
             If a name does not exist in the model, or the new one does.
         """
+        if not names:
+            return self
         known = {*self.equations.names, *self.parameters}
         if wrong := sorted(set(names) - known):
             raise TypeError(f"{self.name} has no {', '.join(wrong)}; it has {', '.join(known)}.")

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from brian2.core.base import BrianObjectException
 from brian2.core.magic import collect
 from brian2.core.namespace import get_local_namespace
@@ -80,6 +81,10 @@ def simulate(
     ------
     brian2.DimensionMismatchError
         If ``duration`` is not a time.
+    ValueError
+        If it is infinite, or there is nothing to simulate.
+    RuntimeError
+        If the standalone device has run already.
     brianlearn.errors.CompilationError
         If the standalone project does not compile; with the compiler's messages.
     brianlearn.errors.DivergenceError
@@ -94,14 +99,24 @@ def simulate(
     >>> timing = simulate(1*ms, Network(group), progress=False)
     """
     Steps(duration, "duration")
+    if not 0 <= float(duration) < np.inf:
+        raise ValueError(f"duration is {duration}, but must be a finite time.")
     if network is None:
         network = Network(collect(level=1))
+    if not network.objects:
+        raise ValueError("There is nothing to simulate: no Brian2 object in the network.")
     if namespace is None:
         namespace = get_local_namespace(level=1)
     device = get_device()
     standalone = isinstance(device, CPPStandaloneDevice)
+    if standalone and device.has_been_run:
+        raise RuntimeError(
+            "In standalone mode a network is simulated once. Call set_target again, and make the "
+            "objects anew; what was learned can be saved and loaded."
+        )
     started = time.time()
-    with progress_bar(network, duration) if progress else contextlib.nullcontext():
+    shown = progress_bar(network, duration) if progress else contextlib.nullcontext()
+    with shown, _interruptible():
         try:
             if not standalone:
                 network.run(0 * second, namespace=namespace)  # generates and compiles code
@@ -113,10 +128,18 @@ def simulate(
                 device.run(folder)
         except BrianObjectException as error:  # the class that says what is wrong, not where
             raise (error.__cause__ or error) from error
-    finished = time.time()
-    if float(device._last_run_completed_fraction) < 1:
-        raise KeyboardInterrupt(f"The run was stopped before its end at {duration}.")
-    return Timing(began - started, finished - began, began)
+    return Timing(began - started, time.time() - began, began)
+
+
+@contextlib.contextmanager
+def _interruptible():
+    """Let Ctrl-C be an exception: Brian2 would end the run, and go on as if it were complete."""
+    before = prefs.core.stop_on_keyboard_interrupt
+    prefs.core.stop_on_keyboard_interrupt = False
+    try:
+        yield
+    finally:
+        prefs.core.stop_on_keyboard_interrupt = before
 
 
 def _build(device) -> str:

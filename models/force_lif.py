@@ -32,6 +32,8 @@ class Draws:
     @classmethod
     def published(cls, N: int, seed: int, p: float, G: float, Q: float, balanced: bool) -> "Draws":
         """Draw with NumPy's legacy generator, so that a seed means the published network."""
+        if not 0 < p <= 1:
+            raise ValueError(f"p is {p}, but must be a probability above 0.")
         random = np.random.RandomState(seed)
         encoders = (2 * random.uniform(size=N) - 1) * Q
         v = -65 + random.uniform(size=N) * 95
@@ -94,7 +96,7 @@ class ForceNetwork(Template):
         Raises
         ------
         ValueError
-            If ``carrier`` is neither.
+            If ``carrier`` is neither, or ``p`` is no probability above 0.
 
         Examples
         --------

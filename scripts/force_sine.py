@@ -24,7 +24,7 @@ from brianlearn.models import force_lif
 from brianlearn.tasks import sine
 
 parser = experiment.arguments(__doc__, "force_sine")
-parser.add_argument("--neurons", type=int, default=2000, help="number of neurons (%(default)s)")
+parser.add_argument("--neurons", type=int, default=2000, help="how many, at least 20 (%(default)s)")
 parser.add_argument("--duration", type=float, default=15, help="in seconds (%(default)s)")
 parser.add_argument("--frequency", type=float, default=5, help="of the sine, in Hz (%(default)s)")
 parser.add_argument(
@@ -34,8 +34,8 @@ parser.add_argument(
 
 def main(options):
     target = sine.target(options.frequency * Hz)
-    if options.neurons < 20 or not options.duration > 0:
-        raise ValueError("it takes at least 20 neurons, and a duration above 0.")
+    if options.neurons < 20 or not 0.1 <= options.duration < np.inf:
+        raise ValueError("it takes at least 20 neurons, and a finite duration of at least 0.1.")
     set_target(options.target)
     defaultclock.dt = 0.05 * ms
     duration = round(options.duration / 0.0075) * 7.5 * ms  # three parts of whole updates

@@ -74,7 +74,9 @@ def test_cache_removes_the_least_recently_used(small_cache):
     cache.store("third", source)
     assert [cache.fetch(key, copy) for key in ("first", "second", "third")] == [True, False, True]
     assert copy.read_bytes() == bytes(100)
+    (small_cache / "cache" / "thesis.txt").write_text("mine")
     cache.clear()
+    assert (small_cache / "cache" / "thesis.txt").read_text() == "mine"
     assert not cache.fetch("third", copy)
 
 

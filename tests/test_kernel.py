@@ -11,6 +11,7 @@ from brian2 import (
     Synapses,
     TimedArray,
     defaultclock,
+    linked_var,
     ms,
     mV,
     run,
@@ -242,3 +243,75 @@ def test_joins_a_magic_network(numpy_target):
     run(1 * ms)
     assert kernel.clock.dt == 0.1 * ms
     assert group.x[:] == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        ("int fall(Array<double> y) { return 3; }", TypeError, "takes x in Python, but y in C++"),
+        ("int fall(Array<double> x) { x[0] = 1; }", CompilationError, "no return statement"),
+    ],
+)
+@pytest.mark.parametrize("target", ["cython"], indirect=True)
+def test_forms_that_differ(target, text, error, words):
+    """A parameter of another name, or no fault's code: refused before anything runs."""
+    group = NeuronGroup(1, "x : 1", name="group")
+
+    def both():
+        kernel = Kernel(fall, text, {"x": (group, "x")}, name="faller")
+        simulate(1 * ms, Network(group, kernel), progress=False)
+
+    with pytest.raises(error, match=words):
+        both()
+
+
+def test_first_fault_of_several_runs(tmp_path):
+    """A standalone project of two runs: the fault of the first is not forgotten."""
+    set_device("cpp_standalone", build_on_run=False)
+    defaultclock.dt = 0.1 * ms
+    try:
+        group = NeuronGroup(1, "x : 1", name="group")
+        text = "int rise(Array<double> x)\n{ x[0] += 1; return x[0] == 3 ? 3 : 0; }"
+
+        def rise(x):
+            x += 1
+
+        faults = {3: (DivergenceError, "x {rose} at t = {time}")}
+        network = Network(
+            group, Kernel(rise, text, {"x": (group, "x")}, faults=faults, name="riser")
+        )
+        network.run(1 * ms)
+        network.run(1 * ms)
+        with pytest.raises(DivergenceError, match="'riser': x {rose} at t = 200. us"):
+            get_device().build(directory=str(tmp_path / "project"))
+    finally:
+        get_device().reinit()
+        reset_device("runtime")
+
+
+@pytest.mark.usefixtures("numpy_target")
+class TestSimulateRefuses:
+    def test_nothing(self):
+        with pytest.raises(ValueError, match="nothing to simulate"):
+            simulate(1 * ms, Network(), progress=False)
+
+    def test_forever(self):
+        with pytest.raises(ValueError, match="must be a finite time"):
+            simulate(np.inf * ms, Network(NeuronGroup(1, "x : 1")), progress=False)
+
+    def test_bare_time(self):
+        with pytest.raises(DimensionMismatchError, match="duration is a time and needs a unit"):
+            simulate(10, Network(NeuronGroup(1, "x : 1")), progress=False)
+
+    def test_reserved_names(self):
+        def fail(t):
+            """Take a name that every group has."""
+
+        with pytest.raises(TypeError, match="argument cannot be called t"):
+            Kernel(fail, FALL, {"t": 1.0})
+
+    def test_linked_variables(self):
+        a, b = NeuronGroup(5, "x : 1", name="a"), NeuronGroup(5, "x : 1 (linked)", name="b")
+        b.x = linked_var(a, "x", index=[3, 3, 1, 0, 4])
+        with pytest.raises(TypeError, match="'x' of 'b' is linked through an index"):
+            Kernel(fall, FALL, {"x": (b, "x")})

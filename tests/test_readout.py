@@ -71,7 +71,9 @@ def test_decoders_run_without_their_learner(numpy_target, tmp_path):
     simulate(1 * ms, Network(group, pupil), progress=False)
     assert pupil.z[0] == readout.z[0]
 
-    with pytest.raises(ValueError, match="holds 7 decoders, but 'two' has 14"):
+    with pytest.raises(
+        ValueError, match=r"for \(1, 7\) outputs and neurons, but 'two' has \(2, 7\)"
+    ):
         Readout(group, "r", 2, name="two").load(tmp_path / "decoders.npz")
     with pytest.raises(DimensionMismatchError, match="A decoder of 'hertz' should be in"):
         Readout(group, "r", unit=Hz, name="hertz").load(tmp_path / "decoders.npz")
@@ -160,6 +162,48 @@ class TestRefuses:
             Readout(rates(), "r", feedback="heard")
         with pytest.raises(ValueError, match="give encoders, 1 x 2"):
             Readout(rates(), "r", 2, feedback="z")
+
+    def test_what_cannot_be_read_or_fed(self):
+        group = NeuronGroup(3, "r : Hz\nc : integer\nz : Hz (shared)", name="group")
+        with pytest.raises(TypeError, match="'c' of 'group' must be a variable of real numbers"):
+            Readout(group, "c")
+        with pytest.raises(TypeError, match="'z' of 'group' is shared"):
+            Readout(group, "z")
+        with pytest.raises(TypeError, match="'i' of 'group' must be a variable of real numbers"):
+            Readout(group, "r", feedback="i", encoders=np.ones(3))
+        with pytest.raises(ValueError, match="encoders have no effect"):
+            Readout(group, "r", encoders=np.ones(3))
+        with pytest.raises(ValueError, match="outputs is 0, but must be a whole number"):
+            Readout(group, "r", 0)
+        first = Readout(group, "r", feedback="z", name="first")
+        with pytest.raises(ValueError, match="'z' of 'group' hears 'first' already"):
+            Readout(group, "r", feedback="z")
+        assert first.learner is None
+
+    def test_failed_attach_is_not_a_forgotten_rule(self):
+        group = rates()
+        readout = Readout(group, "r", name="readout")
+        rule = RLS(alpha=0.1, every=1 * ms)
+        with pytest.raises(DimensionMismatchError):
+            rule.attach(readout, target="sin(5*Hz*t)")
+        simulate(1 * ms, Network(group, readout), progress=False)
+
+    @pytest.mark.parametrize("target", [0.5, None, np.sin])
+    def test_target_that_is_no_function_of_time(self, target):
+        with pytest.raises(TypeError, match="must be a function of time: an expression such as"):
+            RLS(**RULE).attach(Readout(rates(), "r", name="readout"), target=target)
+
+    def test_expression_that_is_none(self):
+        with pytest.raises(SyntaxError, match=r"target 'sin\(' is no expression"):
+            RLS(**RULE).attach(Readout(rates(), "r", name="readout"), target="sin(")
+
+    def test_tiny_interval(self):
+        rule = RLS(alpha=0.1 * second**2, every=1e-11 * second)
+        group = rates()
+        readout = Readout(group, "r", name="readout")
+        rule.attach(readout, target="sin(5*Hz*t)")
+        with pytest.raises(ValueError, match="every .* is not a multiple of the time step"):
+            simulate(1 * ms, Network(group, readout), progress=False)
 
     def test_encoders_of_another_shape(self):
         with pytest.raises(ValueError, match=r"shape \(3, 2\), but must be 7 x 2"):

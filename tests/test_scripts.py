@@ -71,7 +71,8 @@ def test_results(tmp_path, target):
     [
         (["--frequency", "-5"], "frequency is -5. Hz, but must be positive"),
         (["--neurons", "3"], "at least 20 neurons"),
-        (["--duration", "0"], "a duration above 0"),
+        (["--duration", "0"], "a finite duration of at least 0.1"),
+        (["--duration", "inf"], "a finite duration of at least 0.1"),
         (["--target", "fortran"], "invalid choice: 'fortran'"),
     ],
 )

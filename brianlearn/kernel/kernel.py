@@ -9,17 +9,17 @@ from brian2.codegen.generators.cpp_generator import c_data_type
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
 from brian2.core.magic import stop
-from brian2.core.variables import ArrayVariable, DynamicArrayVariable, Variables
-from brian2.devices.device import get_device
+from brian2.core.variables import DynamicArrayVariable, Variables
+from brian2.devices.device import RuntimeDevice, get_device
 from brian2.groups.group import CodeRunner, Group
 from brian2.groups.subgroup import Subgroup
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity, get_dimensions
 
-from brianlearn.checks import check_unit, find_variable
+from brianlearn.checks import check_unit, find_array
 from brianlearn.kernel.compiler import check_syntax
 from brianlearn.kernel.signal import Signal
-from brianlearn.kernel.source import TEMPLATE, call_to, self_contained
+from brianlearn.kernel.source import TEMPLATE, call_to, check_parameters, self_contained
 from brianlearn.kernel.steps import Steps
 
 __all__ = ["Kernel"]
@@ -107,21 +107,24 @@ class Kernel(Group, CodeRunner):
         CodeRunner.__init__(
             self, group=self, template=TEMPLATE, check_units=False, name=name, **timing
         )
+        self.variables.create_clock_variables(self._clock)
+        self.variables.add_arange("i", size)
         parameters = list(inspect.signature(python).parameters)
         if set(parameters) != set(arguments):
             raise TypeError(
                 f"'{self.name}': {python.__name__} takes {', '.join(parameters)}, "
                 f"but the arguments given are {', '.join(arguments)}."
             )
+        if reserved := [p for p in parameters if p in self.variables or hasattr(Group, p)]:
+            raise TypeError(f"A kernel's argument cannot be called {', '.join(reserved)}.")
         self.python, self.cpp_text = python, self_contained(cpp)
+        check_parameters(self.cpp_text, python.__name__, parameters)
         self.faults = dict(faults or {})
         self.namespace = {}
         self.needed_variables = []
         self._signals, self._steps = {}, {}
         self._views = {}  # parameter -> (first element, number of elements or None if it varies)
         self._unindexed = set()
-        self.variables.create_clock_variables(self._clock)
-        self.variables.add_arange("i", size)
         self.variables.add_array("_fault", size=1, dtype=np.int32, scalar=True)
         self.variables.add_array("_fault_time", size=1, scalar=True, dimensions=second.dim)
         for parameter in parameters:
@@ -139,7 +142,7 @@ class Kernel(Group, CodeRunner):
             self.variables.add_array(name, size=len(self), dimensions=spec.dim)
         elif isinstance(spec, Steps):
             self._steps[name] = spec
-            self.variables.add_array(name, size=1, dtype=np.int64, scalar=True)
+            self.variables.add_array(name, size=1, dtype=np.int64, scalar=True, read_only=True)
         else:
             self._declare_state(name, spec)
         self._views[name] = (0, self.variables[name].size)
@@ -164,12 +167,7 @@ class Kernel(Group, CodeRunner):
             self._unindexed.add(name)
 
     def _declare_reference(self, name, group, variable):
-        target = find_variable(group, variable)
-        if not isinstance(target, ArrayVariable):
-            raise TypeError(
-                f"'{self.name}': '{variable}' of '{group.name}' is computed where it is used and "
-                "has no array of its own; store it in a variable of the group."
-            )
+        target = find_array(group, variable)
         self.variables.add_reference(name, group, variable, index="0" if target.scalar else "_idx")
         if isinstance(group, Group):
             self.add_dependency(group)
@@ -214,7 +212,8 @@ class Kernel(Group, CodeRunner):
         """Brian2's hook: fix what depends on the time step, then generate code."""
         for name, steps in self._steps.items():
             self.variables[name].set_value(steps.count(self.clock.dt))
-        self.variables["_fault"].set_value(0)
+        if get_device().__class__ is RuntimeDevice:  # a standalone project keeps its first fault
+            self.variables["_fault"].set_value(0)
         super().before_run(run_namespace)
 
     def update_abstract_code(self, run_namespace):
@@ -237,7 +236,7 @@ class Kernel(Group, CodeRunner):
         if cython or not issubclass(target, NumpyCodeObject):
             check_syntax(text + call_to(function, types), self.name)
         if cython:
-            text = text.replace("\\", "\\\\")  # it becomes part of a Cython string literal
+            text = text.replace("\\", "\\\\").replace("'", "\\'")  # part of a Cython literal
             self.needed_variables = [*self._signals, "_pointers"]
             self._point()
         else:
@@ -292,5 +291,5 @@ class Kernel(Group, CodeRunner):
         code = int(self.variables["_fault"].get_value().item())
         if code:
             time = float(self.variables["_fault_time"].get_value().item()) * second
-            exception, message = self.faults.get(code, (RuntimeError, f"fault {code} at {{time}}"))
-            raise exception(f"'{self.name}': " + message.format(time=time))
+            exception, message = self.faults.get(code, (RuntimeError, f"fault {code} at {time}"))
+            raise exception(f"'{self.name}': " + message.replace("{time}", str(time)))

@@ -66,11 +66,20 @@ class Signal:
         ------
         brian2.DimensionMismatchError
             If the signal has other dimensions.
+        SyntaxError
+            If an expression is none.
+        TypeError
+            If it is nothing of these.
         NameError
             If a name in the expression stands for nothing.
         ValueError
             If the number of columns or expressions is not ``size``.
         """
+        if np.ndim(values) == 0 and not isinstance(values, str | TimedArray):
+            raise TypeError(
+                f"{name} is {values!r}, but must be a function of time: an expression such as "
+                "'sin(2*pi*5*Hz*t)' or '0.5', a TimedArray, or an array with a row per time step."
+            )
         if isinstance(values, str):
             return cls._from_expressions([values], name, dim, level + 1)
         if isinstance(values, TimedArray):
@@ -92,7 +101,11 @@ class Signal:
                     f"{name} '{expression}' uses {', '.join(missing)}, which is not defined there."
                 )
             namespace.update({key: known[key] for key in names})
-            check_unit(_expression_dimensions(expression, namespace), dim, name)
+            try:
+                got = _expression_dimensions(expression, namespace)
+            except SyntaxError as error:
+                raise SyntaxError(f"{name} '{expression}' is no expression: {error.msg}") from error
+            check_unit(got, dim, name)
         if len(expressions) == 1:
             return cls(expressions[0], namespace, dim)
         terms = [f"int(i == {k})*({expression})" for k, expression in enumerate(expressions)]
@@ -110,6 +123,8 @@ class Signal:
     @classmethod
     def _from_samples(cls, values, size, name, dim):
         check_unit(values, dim, name)
+        if np.iscomplexobj(np.asarray(values)):
+            raise TypeError(f"{name} is an array of complex numbers, but must be one of real ones.")
         samples = np.array(values, dtype=float)
         if samples.ndim == 1:
             samples = samples[:, np.newaxis]

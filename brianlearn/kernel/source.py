@@ -9,7 +9,7 @@ from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from jinja2 import DictLoader
 
-__all__ = ["TEMPLATE", "call_to", "self_contained"]
+__all__ = ["TEMPLATE", "call_to", "check_parameters", "self_contained"]
 
 TEMPLATE = "brianlearn_kernel"
 
@@ -19,6 +19,24 @@ _SUFFIXES = {CythonCodeObject: ".pyx", CPPStandaloneCodeObject: ".cpp", NumpyCod
 for _code_object, _suffix in _SUFFIXES.items():
     _text = (_HERE / ("kernel" + _suffix)).read_text()
     _code_object.templater.env.loader.loaders.append(DictLoader({TEMPLATE + _suffix: _text}))
+
+
+def check_parameters(text: str, function: str, parameters: list[str]) -> None:
+    """Refuse C++ whose parameters are not those of the Python form, in its order.
+
+    Raises
+    ------
+    TypeError
+        With both lists.
+    """
+    found = re.search(rf"\bint\s+{function}\s*\(([^)]*)\)", text)
+    if found is None:
+        return  # no such function: the compiler says so
+    names = [re.findall(r"\w+", part)[-1] for part in found.group(1).split(",") if part.strip()]
+    if names != parameters:
+        raise TypeError(
+            f"{function} takes {', '.join(parameters)} in Python, but {', '.join(names)} in C++."
+        )
 
 
 def call_to(function: str, types: list[str]) -> str:
@@ -35,7 +53,7 @@ def self_contained(cpp) -> str:
     Parameters
     ----------
     cpp : path or str
-        A header file, or (if it has several lines) its text.
+        A header file, or its text (which has a brace or several lines).
 
     Raises
     ------
@@ -43,7 +61,7 @@ def self_contained(cpp) -> str:
         If it includes a header of the project's: Brian2's Cython cache looks at the text alone, and
         would not notice a change of that header.
     """
-    text = cpp if isinstance(cpp, str) and "\n" in cpp else Path(cpp).read_text()
+    text = cpp if isinstance(cpp, str) and set(cpp) & set("{\n") else Path(cpp).read_text()
     preambles, bodies = zip(*map(_split, ((_HERE / "kernel.h").read_text(), text)), strict=True)
     if re.search(r'^\s*#include\s*"', text, flags=re.MULTILINE):
         raise ValueError("A rule's C++ is one header: put the text of those it includes into it.")

@@ -34,6 +34,6 @@ class Steps:
         if np.isinf(float(self.time)):
             return np.iinfo(np.int64).max
         steps = float(self.time) / float(dt)
-        if abs(steps - round(steps)) > 1e-6 * max(1.0, abs(steps)):
+        if abs(steps - round(steps)) > 1e-3 or (self.time != 0 * second and not round(steps)):
             raise ValueError(f"{self.name} ({self.time}) is not a multiple of the time step, {dt}.")
         return round(steps)

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import numpy as np
 from brian2.units.allunits import second
-from brian2.units.fundamentalunits import Quantity
+from brian2.units.fundamentalunits import Quantity, get_or_create_dimension
 
 from brianlearn import attachment, record, schedule
 from brianlearn.checks import check_unit
@@ -180,11 +180,11 @@ class RLS:
         brian2.DimensionMismatchError
             If ``alpha`` or ``target`` is in units that do not fit the readout.
         """
-        attachment.check_free(readout)
+        attachment.check_free(self, readout)
         z = readout.variables["z"]
         signal = Signal.of(target, len(readout), name="target", dim=z.dim, level=1)
         learner = RLSLearner(self, readout, signal, name or f"{readout.name}_rls")
-        attachment.attach(self, learner, readout)
+        attachment.attach(learner, readout)
         return learner
 
 
@@ -263,7 +263,7 @@ class RLSLearner(Kernel):
     def save(self, path) -> None:
         """Write the learner's state to a ``.npz`` file: to go on, save the readout as well."""
         state = {name: np.asarray(self.state(name, use_units=False)) for name in _STATE}
-        record.save(path, **state)
+        record.save(path, **state, P_dimensions=self.variables["P_packed"].dim._dims)
 
     def load(self, path) -> None:
         """Go on from what `save` wrote.
@@ -274,8 +274,12 @@ class RLSLearner(Kernel):
             If there is no such file.
         ValueError
             If it was saved with another number of neurons, or the file is damaged.
+        brian2.DimensionMismatchError
+            If it was saved for rates in other units.
         """
-        saved = record.load(path, *_STATE)
+        saved = record.load(path, *_STATE, "P_dimensions")
+        dim = get_or_create_dimension(saved["P_dimensions"])
+        check_unit(dim, self.variables["P_packed"].dim, f"The P of '{self.name}'")
         for name in _STATE:
             dim = self.variables[name].dim
             self.set_array(name, Quantity(saved[name], dim=dim))
