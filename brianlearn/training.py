@@ -25,6 +25,7 @@ from brian2.units.fundamentalunits import Quantity
 from brianlearn import cache
 from brianlearn.errors import CompilationError
 from brianlearn.kernel import Steps, compiler
+from brianlearn.kernel.shortcut import shortcut
 from brianlearn.progress import progress_bar
 
 __all__ = ["Timing", "simulate"]
@@ -116,7 +117,8 @@ def simulate(
         )
     started = time.time()
     shown = progress_bar(network, duration) if progress else contextlib.nullcontext()
-    with shown, _interruptible():
+    direct = contextlib.nullcontext() if standalone else shortcut(network)
+    with shown, _interruptible(), direct:
         try:
             if not standalone:
                 network.run(0 * second, namespace=namespace)  # generates and compiles code

@@ -1,10 +1,20 @@
 """What we rely on inside Brian2: each test names one thing, and fails when Brian2 changes it."""
 
+import contextlib
 import inspect
 
 import numpy as np
 import pytest
-from brian2 import Equations, Network, NeuronGroup, defaultclock, ms, network_operation, prefs
+from brian2 import (
+    Equations,
+    Network,
+    NeuronGroup,
+    SpikeMonitor,
+    defaultclock,
+    ms,
+    network_operation,
+    prefs,
+)
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
 from brian2.core.base import BrianObject
@@ -148,3 +158,31 @@ def test_clock_and_subgroup(numpy_target):
 def test_equations_substitute():
     """`Equations.substitute` renames in place of text."""
     assert "u" in Equations("dv/dt = -v/tau : 1").substitute(v="u")
+
+
+def test_shortcut():
+    """`codeobj`, `nonconstant_values` and `BrianObject.run`: the same results without detours."""
+    from brianlearn.kernel.shortcut import shortcut
+    from conftest import _restore, choose
+
+    choose("cython")
+    try:
+        spikes = []
+        for context in (contextlib.nullcontext, shortcut):
+            group = NeuronGroup(
+                3, "dx/dt = (1 + i)/ms : 1", threshold="x > 1", reset="x = 0", method="euler",
+                name="group",
+            )  # fmt: skip
+            monitor = SpikeMonitor(group, name="monitor")
+            network = Network(group, monitor)
+            with context(network):
+                network.run(5 * ms)
+                taken = [item.name for item in network.sorted_objects if "run" in vars(item)]
+            spikes.append((list(monitor.i), list(monitor.t_)))
+        assert spikes[0] == spikes[1]
+        assert len(spikes[0][0]) > 10
+        assert {"group_stateupdater", "group_spike_thresholder"} <= set(taken)
+        assert not any("run" in vars(item) for item in network.sorted_objects)
+        network.run(1 * ms)
+    finally:
+        _restore()
