@@ -185,6 +185,19 @@ class TestRefuses:
         with pytest.raises(ValueError, match="one header: put the text"):
             Kernel(fall, '#include "other.h"\n' + FALL, {"x": 1.0}, name="faller")
 
+    def test_reserved_names(self):
+        def fail(t):
+            """Take a name that every group has."""
+
+        with pytest.raises(TypeError, match="argument cannot be called t"):
+            Kernel(fail, FALL, {"t": 1.0})
+
+    def test_linked_variables(self):
+        a, b = NeuronGroup(5, "x : 1", name="a"), NeuronGroup(5, "x : 1 (linked)", name="b")
+        b.x = linked_var(a, "x", index=[3, 3, 1, 0, 4])
+        with pytest.raises(TypeError, match="'x' of 'b' is linked through an index"):
+            Kernel(fall, FALL, {"x": (b, "x")})
+
     def test_bare_time(self):
         with pytest.raises(DimensionMismatchError, match="every is a time and needs a unit"):
             Steps(2.5, "every")
@@ -208,14 +221,6 @@ class TestRefuses:
     def test_signal(self, values, error, words):
         with pytest.raises(error, match=words):
             Signal.of(values, 2, name="wave", dim=DIMENSIONLESS)
-
-
-def test_names_are_those_where_simulate_is_called(numpy_target):
-    """As with Brian2's run: a magic network, and constants of the calling function."""
-    rate = 10 * Hz
-    group = NeuronGroup(1, "dx/dt = rate : 1", method="euler", name="group")
-    simulate(10 * ms, progress=False)
-    assert group.x[0] == pytest.approx(float(rate) * 0.01)
 
 
 def test_brian2_alone(tmp_path):
@@ -287,31 +292,3 @@ def test_first_fault_of_several_runs(tmp_path):
     finally:
         get_device().reinit()
         reset_device("runtime")
-
-
-@pytest.mark.usefixtures("numpy_target")
-class TestSimulateRefuses:
-    def test_nothing(self):
-        with pytest.raises(ValueError, match="nothing to simulate"):
-            simulate(1 * ms, Network(), progress=False)
-
-    def test_forever(self):
-        with pytest.raises(ValueError, match="must be a finite time"):
-            simulate(np.inf * ms, Network(NeuronGroup(1, "x : 1")), progress=False)
-
-    def test_bare_time(self):
-        with pytest.raises(DimensionMismatchError, match="duration is a time and needs a unit"):
-            simulate(10, Network(NeuronGroup(1, "x : 1")), progress=False)
-
-    def test_reserved_names(self):
-        def fail(t):
-            """Take a name that every group has."""
-
-        with pytest.raises(TypeError, match="argument cannot be called t"):
-            Kernel(fail, FALL, {"t": 1.0})
-
-    def test_linked_variables(self):
-        a, b = NeuronGroup(5, "x : 1", name="a"), NeuronGroup(5, "x : 1 (linked)", name="b")
-        b.x = linked_var(a, "x", index=[3, 3, 1, 0, 4])
-        with pytest.raises(TypeError, match="'x' of 'b' is linked through an index"):
-            Kernel(fall, FALL, {"x": (b, "x")})
