@@ -4,8 +4,9 @@ The only package of ours that touches Brian2's internals; ``tests/test_brian2_in
 each of them.
 """
 
+from brianlearn.kernel.arguments import Scratch
 from brianlearn.kernel.kernel import Kernel
 from brianlearn.kernel.signal import Signal
 from brianlearn.kernel.steps import Steps
 
-__all__ = ["Kernel", "Signal", "Steps"]
+__all__ = ["Kernel", "Scratch", "Signal", "Steps"]

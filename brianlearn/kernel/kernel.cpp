@@ -8,6 +8,17 @@
 {% endblock %}
 
 {% block maincode %}
+{# A view of an argument: Brian2's array, or memory of this code object's own. #}
+{% macro view(a) -%}
+Array<{{ a.ctype }}>{
+{%- if a.scratch %} _scratch_{{ a.name }}, (size_t){{ a.size }}
+{%- else %}{{ get_array_name(variables[a.name]) }} + {{ a.start }}, (size_t){{ a.size or '_num' ~ a.name }}
+{%- endif %}}
+{%- endmacro %}
+    {% for argument in arguments %}{% for a in argument['items'] if a.scratch %}
+    static {{ a.ctype }}* const _scratch_{{ a.name }} = ({{ a.ctype }}*)std::calloc({{ a.size }}, sizeof({{ a.ctype }}));
+    if (!_scratch_{{ a.name }}) throw std::bad_alloc();
+    {% endfor %}{% endfor %}
     {% if has_signals %}
     {
         const size_t _vectorisation_idx = -1;
@@ -22,14 +33,14 @@
     {% endif %}
     using namespace rule;
     const int _code = rule::{{ function }}(
-        {% for a in arguments %}
-        Array<{{ a.ctype }}>{ {{- get_array_name(variables[a.name]) }} + {{ a.start }}, (size_t){{ a.size or '_num' ~ a.name }}}{{ ',' if not loop.last }}
+        {% for argument in arguments %}
+        {% if argument['is_list'] %}Arrays<{{ argument['items'][0].ctype }}>({ {%- for a in argument['items'] %}{{ view(a) }}{{ ', ' if not loop.last }}{% endfor -%} }){% else %}{{ view(argument['items'][0]) }}{% endif %}{{ ',' if not loop.last }}
         {% endfor %}
     );
-    if (_code != 0 && {{ get_array_name(variables['_fault']) }}[0] == 0)
+    if (_code != 0) Network::_globally_stopped = true;
+    if (_code > 0 && {{ get_array_name(variables['_fault']) }}[0] == 0)
     {
         {{ get_array_name(variables['_fault']) }}[0] = _code;
         {{ get_array_name(variables['_fault_time']) }}[0] = {{ get_array_name(variables['t']) }}[0];
-        Network::_globally_stopped = true;
     }
 {% endblock %}

@@ -2,6 +2,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <initializer_list>
 #ifdef __AVX512F__
 #include <immintrin.h>
 #endif
@@ -14,6 +16,15 @@ struct Array {
     T* data;
     size_t size;
     T& operator[](size_t i) const { return data[i]; }
+};
+
+// Several of them: what was declared as a list. It lives as long as the call that it is made for.
+template <typename T>
+struct Arrays {
+    const Array<T>* items;
+    size_t size;
+    Arrays(std::initializer_list<Array<T>> list) : items(list.begin()), size(list.size()) {}
+    const Array<T>& operator[](size_t i) const { return items[i]; }
 };
 
 // Eight doubles side by side. Sums written with them have one order of additions, whatever the
@@ -65,3 +76,4 @@ class FlushTinyToZero {
 }  // namespace brianlearn
 
 using brianlearn::Array;
+using brianlearn::Arrays;

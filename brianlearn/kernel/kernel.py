@@ -5,27 +5,22 @@ import re
 from collections.abc import Mapping
 
 import numpy as np
-from brian2.codegen.generators.cpp_generator import c_data_type
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
 from brian2.core.magic import stop
-from brian2.core.variables import DynamicArrayVariable, Variables
+from brian2.core.variables import Variables
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.groups.group import CodeRunner, Group
-from brian2.groups.subgroup import Subgroup
 from brian2.units.allunits import second
-from brian2.units.fundamentalunits import Quantity, get_dimensions
 
-from brianlearn.checks import check_unit, find_array
+from brianlearn.kernel.arguments import Arguments
 from brianlearn.kernel.compiler import check_syntax
-from brianlearn.kernel.signal import Signal
 from brianlearn.kernel.source import TEMPLATE, call_to, check_parameters, self_contained
-from brianlearn.kernel.steps import Steps
 
 __all__ = ["Kernel"]
 
 
-class Kernel(Group, CodeRunner):
+class Kernel(Arguments, Group, CodeRunner):
     """An operation of a time step in two forms: readable Python, and C++ for the compiled targets.
 
     It joins a network like any other Brian2 object. On the codegen target ``numpy`` the Python form
@@ -35,7 +30,8 @@ class Kernel(Group, CodeRunner):
     ----------
     python : callable
         The Python form. Its name is the C++ function's name; its parameters name the arguments.
-        It gets NumPy arrays, changes them in place, and returns None or a fault's code.
+        It gets NumPy arrays, changes them in place, and returns None or a fault's code (a
+        negative one ends the run at the end of the time step, without a fault).
     cpp : path or str
         A header file, or C++ text, that defines ``int name(Array<T> argument, ...)`` with the same
         parameters in the same order (``T`` is ``double``, ``int32_t``, ``int64_t`` or, for
@@ -48,7 +44,10 @@ class Kernel(Group, CodeRunner):
         * `Steps`: a time, received as an integer number of time steps;
         * a number, array or quantity: state of this kernel's own. A single number becomes a shared
           variable that can be set between runs (``kernel.name = ...``), an array of ``size``
-          values a variable that can be monitored; any other array is read as ``kernel.name``.
+          values a variable that can be monitored; any other array is read as ``kernel.name``;
+        * `Scratch`: memory that is kept between time steps, but not between runs;
+        * a list of these, all of one type: the Python form gets a list of arrays, the C++ form
+          ``Arrays<T>``.
     size : int
         Number of elements, for signals and monitors.
     faults : dict
@@ -122,89 +121,13 @@ class Kernel(Group, CodeRunner):
         self.faults = dict(faults or {})
         self.namespace = {}
         self.needed_variables = []
-        self._signals, self._steps = {}, {}
-        self._views = {}  # parameter -> (first element, number of elements or None if it varies)
-        self._unindexed = set()
         self.variables.add_array("_fault", size=1, dtype=np.int32, scalar=True)
         self.variables.add_array("_fault_time", size=1, scalar=True, dimensions=second.dim)
-        for parameter in parameters:
-            self._declare(parameter, arguments[parameter])
-        self.variables.add_array("_pointers", size=2 * len(parameters), dtype=np.int64)
+        self._declare_all({parameter: arguments[parameter] for parameter in parameters})
+        self.variables.add_array("_pointers", size=2 * len(self._views), dtype=np.int64)
         self._compiled = None
         self._moving = any(size is None for _, size in self._views.values())
         self._enable_group_attributes()
-
-    def _declare(self, name, spec):
-        if isinstance(spec, tuple):
-            return self._declare_reference(name, *spec)
-        if isinstance(spec, Signal):
-            self._signals[name] = spec
-            self.variables.add_array(name, size=len(self), dimensions=spec.dim)
-        elif isinstance(spec, Steps):
-            self._steps[name] = spec
-            self.variables.add_array(name, size=1, dtype=np.int64, scalar=True, read_only=True)
-        else:
-            self._declare_state(name, spec)
-        self._views[name] = (0, self.variables[name].size)
-
-    def _declare_state(self, name, value):
-        values = np.asarray(value)
-        dtype = bool if values.dtype == bool else np.result_type(values.dtype, np.int32)
-        if np.issubdtype(values.dtype, np.integer) and values.ndim == 0:
-            dtype = np.int64
-        if not values.size:
-            raise ValueError(f"'{self.name}': the array '{name}' is empty.")
-        self.variables.add_array(
-            name,
-            size=values.size,
-            dtype=dtype,
-            dimensions=get_dimensions(value),
-            scalar=values.ndim == 0,
-        )
-        if values.any():
-            self.variables[name].set_value(values.ravel().astype(dtype))
-        if values.ndim and values.size != len(self):
-            self._unindexed.add(name)
-
-    def _declare_reference(self, name, group, variable):
-        target = find_array(group, variable)
-        self.variables.add_reference(name, group, variable, index="0" if target.scalar else "_idx")
-        if isinstance(group, Group):
-            self.add_dependency(group)
-        self._views[name] = (0, target.size)
-        if isinstance(target, DynamicArrayVariable):
-            self._views[name] = (0, None)
-        elif isinstance(group, Subgroup) and not target.scalar:
-            self._views[name] = (group.start, len(group))
-        self._unindexed.add(name)
-
-    def state(self, name, use_units=True, level=0):
-        """A variable: a view as in every group, or the values of an array of another size."""
-        if name not in getattr(self, "_unindexed", ()):
-            return super().state(name, use_units=use_units, level=level + 1)
-        values = np.array(self._array(name))
-        return Quantity(values, dim=self.variables[name].dim) if use_units else values
-
-    def set_array(self, name: str, values) -> None:
-        """Set an array of this kernel's own, of any size.
-
-        Raises
-        ------
-        brian2.DimensionMismatchError, ValueError
-            If ``values`` has other dimensions or another size.
-        """
-        variable = self.variables[name]
-        check_unit(values, variable.dim, f"'{self.name}.{name}'")
-        if np.size(values) != variable.size:
-            raise ValueError(
-                f"'{self.name}.{name}' holds {variable.size} values, but was given an array of "
-                f"shape {np.shape(values)}."
-            )
-        variable.set_value(np.asarray(values, dtype=variable.dtype).ravel())
-
-    def _array(self, name):
-        start, size = self._views[name]
-        return self.variables[name].get_value()[start : None if size is None else start + size]
 
     # -- what Brian2 calls ------------------------------------------------------------------------
 
@@ -229,27 +152,24 @@ class Kernel(Group, CodeRunner):
 
     def create_code_objects(self, run_namespace):
         """Brian2's hook: fill the template in, and see to it that the C++ compiles."""
-        types = [c_data_type(self.variables[name].dtype) for name in self._views]
-        function, text = self.python.__name__, self.cpp_text
+        function, text, described = self.python.__name__, self.cpp_text, self._described()
         target = get_device().code_object_class()
         cython = issubclass(target, CythonCodeObject)
         if cython or not issubclass(target, NumpyCodeObject):
-            check_syntax(text + call_to(function, types), self.name)
+            check_syntax(text + call_to(function, described), self.name)
         if cython:
             text = text.replace("\\", "\\\\").replace("'", "\\'")  # part of a Cython literal
             self.needed_variables = [*self._signals, "_pointers"]
             self._point()
         else:
-            self.needed_variables = [*self._views, "_fault", "_fault_time", "t"]
+            variables = [name for name in self._views if name not in self._scratch]
+            self.needed_variables = [*variables, "_fault", "_fault_time", "t"]
         self.template_kwds = {
             "has_signals": bool(self._signals),
             "cpp_text": text,
             "function": function,
             "wrapper": f"brianlearn_{function}",
-            "arguments": [
-                {"name": name, "ctype": ctype, "start": start, "size": size}
-                for ctype, (name, (start, size)) in zip(types, self._views.items(), strict=True)
-            ],
+            "arguments": described,
         }
         super().create_code_objects(run_namespace)
         self._compiled = None
@@ -276,12 +196,12 @@ class Kernel(Group, CodeRunner):
             pointers[2 * k + 1] = array.size
 
     def _call_python_form(self):
-        code = self.python(**{name: self._array(name) for name in self._views})
+        code = self.python(**self._arrays())
         if code:
             self._stop_with_fault(code)
 
     def _stop_with_fault(self, code):
-        if self.variables["_fault"].get_value().item() == 0:
+        if code > 0 and self.variables["_fault"].get_value().item() == 0:
             self.variables["_fault"].set_value(code)
             self.variables["_fault_time"].set_value(self.clock.t_)
         stop()

@@ -5,6 +5,9 @@
 {% extends 'common_group.pyx' %}
 
 {% block template_support_code %}
+{% macro view(a) -%}
+Array<{{ a.ctype }}>{({{ a.ctype }}*)p[{{ 2 * a.position }}], (size_t)p[{{ 2 * a.position + 1 }}]}
+{%- endmacro %}
 cdef extern from *:
     '''
 {{ cpp_text }}
@@ -12,8 +15,8 @@ static int {{ wrapper }}(const int64_t* p)
 {
     using namespace rule;
     return rule::{{ function }}(
-        {% for a in arguments %}
-        Array<{{ a.ctype }}>{({{ a.ctype }}*)p[{{ 2*loop.index0 }}], (size_t)p[{{ 2*loop.index0 + 1 }}]}{{ ',' if not loop.last }}
+        {% for argument in arguments %}
+        {% if argument['is_list'] %}Arrays<{{ argument['items'][0].ctype }}>({ {%- for a in argument['items'] %}{{ view(a) }}{{ ', ' if not loop.last }}{% endfor -%} }){% else %}{{ view(argument['items'][0]) }}{% endif %}{{ ',' if not loop.last }}
         {% endfor %}
     );
 }

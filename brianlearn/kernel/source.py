@@ -39,12 +39,17 @@ def check_parameters(text: str, function: str, parameters: list[str]) -> None:
         )
 
 
-def call_to(function: str, types: list[str]) -> str:
+def call_to(function: str, arguments: list[dict]) -> str:
     """C++ that calls the form as the templates do, for the compiler to check."""
-    views = ", ".join(f"Array<{ctype}>{{(({ctype}*)nullptr), 0}}" for ctype in types)
-    return (
-        f"\nint brianlearn_check() {{ using namespace rule; return rule::{function}({views}); }}\n"
-    )
+    views = []
+    for argument in arguments:
+        arrays = [f"Array<{a['ctype']}>{{(({a['ctype']}*)nullptr), 0}}" for a in argument["items"]]
+        ctype = argument["items"][0]["ctype"]
+        views.append(
+            f"Arrays<{ctype}>({{{', '.join(arrays)}}})" if argument["is_list"] else arrays[0]
+        )
+    call = f"rule::{function}({', '.join(views)})"
+    return f"\nint brianlearn_check() {{ using namespace rule; return {call}; }}\n"
 
 
 def self_contained(cpp) -> str:
