@@ -7,30 +7,53 @@ from brianlearn.errors import (
     LearnerConflictError,
     NotAttachedError,
 )
-from brianlearn.kernel import Kernel, Signal, Steps
-from brianlearn.learners import RLS
+from brianlearn.feedback import Given, Random, Symmetric
+from brianlearn.inputs import SpikeInput
+from brianlearn.kernel import Kernel, Scratch, Signal, Steps
+from brianlearn.learners import RLS, EligibilitySynapses, EProp
+from brianlearn.losses import CrossEntropy, MeanSquaredError
+from brianlearn.optimizers import Adam, GradientDescent
 from brianlearn.projection import Projection
 from brianlearn.readout import Readout
+from brianlearn.regularizers import FiringRate
+from brianlearn.surrogates import Surrogate
 from brianlearn.targets import set_target
 from brianlearn.template import Parameter, Template
 from brianlearn.training import simulate
+from brianlearn.trial import Trial
+from brianlearn.trials import Trials
 
 __version__ = "0.1.0"
 
 __all__ = [
     "RLS",
+    "Adam",
     "CompilationError",
     "CompilerNotFoundError",
+    "CrossEntropy",
     "DivergenceError",
+    "EProp",
+    "EligibilitySynapses",
+    "FiringRate",
+    "Given",
+    "GradientDescent",
     "Kernel",
     "LearnerConflictError",
+    "MeanSquaredError",
     "NotAttachedError",
     "Parameter",
     "Projection",
+    "Random",
     "Readout",
+    "Scratch",
     "Signal",
+    "SpikeInput",
     "Steps",
+    "Surrogate",
+    "Symmetric",
     "Template",
+    "Trial",
+    "Trials",
     "set_target",
     "simulate",
 ]

@@ -1,20 +1,39 @@
-// projection.py's rule in C++.
+// projection.py's rules in C++. A source's index is its sample's times the sources of a sample, plus
+// its own; the rows of the neurons that spiked are added to what their sample's targets hear.
 
-// The rows of the neurons that spiked are added to what the targets hear; `rows` says where each
-// row begins, `columns` which target each weight belongs to (no target twice in a row).
-int propagate(Array<int32_t> spikes, Array<int64_t> first, Array<int32_t> rows,
-              Array<int32_t> columns, Array<double> weights, Array<double> fed)
+// `rows` says where each row begins, `columns` which target each weight belongs to (no target twice
+// in a row).
+int propagate(Array<int32_t> spikes, Array<int64_t> first, Array<int64_t> samples,
+              Array<int64_t> targets, Array<int32_t> rows, Array<int32_t> columns,
+              Array<double> weights, Array<double> fed)
 {
     const int32_t count = spikes[spikes.size - 1];
     const int64_t sources = rows.size - 1;
-    double* out = fed.data;
     for (int32_t s = 0; s < count; s++) {
         const int64_t source = spikes[s] - first[0];
-        if (source < 0 || source >= sources) continue;
+        if (source < 0 || source >= sources * samples[0]) continue;
+        const int64_t sample = samples[0] == 1 ? 0 : source / sources, i = source - sample * sources;
         const int32_t* column = columns.data;
         const double* weight = weights.data;
-        const int32_t end = rows[source + 1];
-        for (int32_t k = rows[source]; k < end; k++) out[column[k]] += weight[k];
+        double* out = fed.data + sample * targets[0];
+        const int32_t end = rows[i + 1];
+        for (int32_t k = rows[i]; k < end; k++) out[column[k]] += weight[k];
+    }
+    return 0;
+}
+
+int propagate_dense(Array<int32_t> spikes, Array<int64_t> first, Array<int64_t> samples,
+                    Array<int64_t> targets, Array<double> weights, Array<double> fed)
+{
+    const int32_t count = spikes[spikes.size - 1];
+    const int64_t n = targets[0], sources = weights.size / n;
+    for (int32_t s = 0; s < count; s++) {
+        const int64_t source = spikes[s] - first[0];
+        if (source < 0 || source >= sources * samples[0]) continue;
+        const int64_t sample = samples[0] == 1 ? 0 : source / sources, i = source - sample * sources;
+        const double* __restrict weight = weights.data + i * n;
+        double* __restrict out = fed.data + sample * n;
+        for (int64_t k = 0; k < n; k++) out[k] += weight[k];
     }
     return 0;
 }

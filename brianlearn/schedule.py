@@ -3,11 +3,38 @@
 Brian2 runs ``start``, ``groups``, ``thresholds``, ``synapses``, ``resets``, ``end``, and within a
 slot by ``order``. A readout at the start of step k sees the state at the end of step k-1; the
 neurons of step k see that readout; a decoder changed at step k shows in the readout of step k+1.
+
+With trials (`brianlearn.trials`), in step s of a trial: the states are reset if s is 0; the
+input's spikes of step s arrive, then the neurons are integrated and may spike. Their spikes of step
+s arrive at other neurons in step s + 1, but at readouts (integrated after the synapses) in step s:
+loss and learning signal of step s, at its end, speak of all spikes up to step s. At the end of the
+trial's last step the gradient is complete, weights change if the batch is, and records are kept.
 """
 
 from typing import NamedTuple
 
-__all__ = ["LEARN", "PROGRESS", "PROPAGATE", "READOUT"]
+__all__ = [
+    "ARRIVES_NEXT_STEP",
+    "GRADIENT",
+    "INPUT",
+    "INPUT_ARRIVES",
+    "INTEGRATE",
+    "LEARN",
+    "LOSS",
+    "OPTIMIZE",
+    "PROGRESS",
+    "PROPAGATE",
+    "READOUT",
+    "READOUT_INTEGRATES",
+    "RECORD",
+    "SIGNAL",
+    "TRACES",
+    "TRIAL_ENDS",
+    "Moment",
+    "before",
+]
+
+SLOTS = ("start", "groups", "thresholds", "synapses", "resets", "end")
 
 
 class Moment(NamedTuple):
@@ -17,7 +44,25 @@ class Moment(NamedTuple):
     order: int
 
 
+def before(first, second) -> bool:
+    """Whether one moment comes before another in a time step."""
+    positions = [(SLOTS.index(when), order) for when, order in (first, second)]
+    return positions[0] < positions[1]
+
+
+INPUT = Moment("start", -80)  # a trial's step begins: reset, input spikes, targets
+INPUT_ARRIVES = Moment("start", -60)  # in the same step
 READOUT = Moment("start", -40)  # z = phi . r, which returns to the neurons at once
 LEARN = Moment("start", -20)  # before monitors, which record z before and phi after the update
+INTEGRATE = Moment("groups", 0)  # where Brian2 integrates
 PROPAGATE = Moment("synapses", 0)  # where Brian2's own Synapses act
+READOUT_INTEGRATES = Moment("synapses", 10)  # a membrane that hears this step's spikes
+LOSS = Moment("end", 0)
+SIGNAL = Moment("end", 10)  # what the error tells the neurons
+TRACES = Moment("end", 20)  # eligibility traces that are kept step by step
+ARRIVES_NEXT_STEP = Moment("end", 25)  # spikes of this step, at Synapses with traces
+GRADIENT = Moment("end", 30)
+OPTIMIZE = Moment("end", 40)
+RECORD = Moment("end", 60)
+TRIAL_ENDS = Moment("end", 80)
 PROGRESS = Moment("end", 100)

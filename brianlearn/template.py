@@ -7,9 +7,11 @@ from types import MappingProxyType
 
 from brian2.equations.equations import Equations
 from brian2.groups.neurongroup import NeuronGroup
+from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.units.fundamentalunits import Quantity, get_dimensions
 
 from brianlearn.checks import check_unit
+from brianlearn.schedule import Moment
 
 __all__ = ["Parameter", "Template"]
 
@@ -28,6 +30,21 @@ class Parameter:
         return value
 
 
+@dataclass(frozen=True)
+class IntegrateThenUpdate:
+    """Brian2's integration of the equations, then the model's own lines, as one state update."""
+
+    method: str
+    update: str
+
+    def __call__(self, equations, variables, method_options=None):
+        """What Brian2 asks of an integration method: abstract code."""
+        code = StateUpdateMethod.apply_stateupdater(
+            equations, variables, self.method, method_options
+        )
+        return f"{code}\n{self.update}"
+
+
 @dataclass(frozen=True, eq=False)
 class Template:
     """A neuron model: equations, threshold, reset, refractoriness, method, parameters, citation.
@@ -40,6 +57,12 @@ class Template:
         Brian2 equations, whose constants are all in ``parameters``.
     threshold, reset, refractory, method : str
         As for `NeuronGroup`; all but ``method`` can be left out.
+    update : str, optional
+        Statements that follow the integration in each time step, before the threshold is looked
+        at: spikes that arrived take effect, a bound is kept, a surrogate gradient is noted.
+    moment : Moment, optional
+        When in the time step integration and ``update`` take place; by default where Brian2
+        integrates, in the slot ``groups``.
     parameters : dict of str to Parameter
         Every constant that the model's strings use.
     citation : str
@@ -67,6 +90,8 @@ class Template:
     reset: str | None = None
     refractory: str | bool = False
     method: str = "euler"
+    update: str = ""
+    moment: Moment | None = None
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     citation: str = ""
 
@@ -98,16 +123,24 @@ class Template:
         brian2.DimensionMismatchError
             If a value has other units than the parameter.
         """
-        return NeuronGroup(
+        group = NeuronGroup(
             N,
             self.equations,
             threshold=self.threshold,
             reset=self.reset,
             refractory=self.refractory,
-            method=self.method,
-            namespace=self.values(**overrides),
+            method=IntegrateThenUpdate(self.method, self.update) if self.update else self.method,
+            namespace=self._namespace(overrides),
             name=name or f"{self.name}*",
         )
+        if self.moment:
+            group.state_updater.when, group.state_updater.order = self.moment
+        return group
+
+    def _namespace(self, overrides):
+        """The parameters that no equation has made a variable of the group."""
+        values = self.values(**overrides)
+        return {name: value for name, value in values.items() if name not in self.equations}
 
     def values(self, **overrides) -> dict:
         """The value of every parameter, with ``overrides`` in place; checked as in `neurons`."""
@@ -179,6 +212,7 @@ class Template:
             threshold=in_text(self.threshold),
             reset=in_text(self.reset),
             refractory=in_text(self.refractory),
+            update=in_text(self.update),
             parameters={names.get(key, key): value for key, value in self.parameters.items()},
         )
 

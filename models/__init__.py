@@ -1,5 +1,8 @@
 """Published models as equation templates: one model a file, importable as ``brianlearn.models``."""
 
+from brianlearn.models.eprop_alif import eprop_alif
+from brianlearn.models.eprop_lif import eprop_lif
+from brianlearn.models.eprop_readout import eprop_readout
 from brianlearn.models.force_lif import force_lif
 
-__all__ = ["force_lif"]
+__all__ = ["eprop_alif", "eprop_lif", "eprop_readout", "force_lif"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Waves", "Weights", "draw", "normal_weights"]
+__all__ = ["Waves", "Weights", "draw", "normal_weights", "single"]
 
 SPIKE_PROBABILITY = 0.05  # per input and step
 CYCLES = (1, 2, 3, 5)  # of the four sines within a trial

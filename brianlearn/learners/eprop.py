@@ -1,0 +1,230 @@
+"""`EProp`: eligibility propagation, gradients of recurrent spiking networks without a way back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from brian2.groups.neurongroup import NeuronGroup
+from brian2.units.fundamentalunits import Quantity
+
+from brianlearn.errors import LearnerConflictError
+from brianlearn.feedback import Feedback, Symmetric
+from brianlearn.kernel import Steps
+from brianlearn.learners import eprop_adjoint, eprop_online
+from brianlearn.learners.eprop_learner import EPropLearner, Plastic
+from brianlearn.learners.eprop_online import EligibilitySynapses
+from brianlearn.learners.eprop_parts import check_history, check_neurons, check_readout
+from brianlearn.losses import Loss, MeanSquaredError
+from brianlearn.optimizers import GradientDescent, Optimizer
+from brianlearn.projection import Projection
+from brianlearn.regularizers import FiringRate
+from brianlearn.trials import Trials
+
+__all__ = ["EProp"]
+
+
+@dataclass(frozen=True, eq=False)
+class EProp:
+    """E-prop with updates at the end of a trial, or of a batch of trials.
+
+    The gradient of a weight is the sum over the trial of a learning signal, which the readouts'
+    error sends to the neuron, times the synapse's eligibility trace, which is local. This value
+    only says what is wanted; `attach` makes the learner.
+
+    Parameters
+    ----------
+    loss : Loss
+        `MeanSquaredError` or `CrossEntropy`.
+    optimizer : Optimizer
+        `GradientDescent` or `Adam`.
+    feedback : Feedback
+        `Symmetric`, `Random` or `Given`.
+    regularizer : FiringRate
+    window : Quantity, optional
+        The learning window at the trial's end, outside of which the error is 0; by default the
+        whole trial.
+    average : bool
+        Whether the gradient is divided by the window's number of steps.
+    trials_per_update : int
+        Trials (of all samples of the batch) whose gradients make one update together.
+
+    Raises
+    ------
+    brian2.DimensionMismatchError
+        If ``window`` has no unit of time.
+    TypeError
+        If a part is not of its kind.
+
+    References
+    ----------
+    .. [1] Bellec, Scherr, Subramoney, Hajek, Salaj, Legenstein and Maass (2020). A solution to the
+       learning dilemma for recurrent networks of spiking neurons. Nature Communications 11:3625.
+       doi:10.1038/s41467-020-17236-y
+
+    Examples
+    --------
+    >>> from brian2 import Hz, ms
+    >>> from brianlearn import SpikeInput, Trials
+    >>> from brianlearn.models import eprop_lif, eprop_readout
+    >>> inputs, neurons = SpikeInput(10), eprop_lif.neurons(20)
+    >>> readout = eprop_readout.neurons(1)
+    >>> w_in = Projection(inputs, neurons, np.ones((10, 20)), variable="x")
+    >>> w_out = Projection(neurons, readout, np.ones((20, 1)), variable="x")
+    >>> trials = Trials(100*ms, inputs, [neurons, readout], readout=readout)
+    >>> rule = EProp(optimizer=GradientDescent(1e-3), regularizer=FiringRate(1.0, 10*Hz))
+    >>> learner = rule.attach(trials, readout, [w_in, w_out])
+    """
+
+    loss: Loss = field(default_factory=MeanSquaredError)
+    optimizer: Optimizer = field(default_factory=GradientDescent)
+    feedback: Feedback = field(default_factory=Symmetric)
+    regularizer: FiringRate = field(default_factory=FiringRate)
+    window: Quantity | None = None
+    average: bool = False
+    trials_per_update: int = 1
+
+    def __post_init__(self):
+        kinds = {"loss": Loss, "optimizer": Optimizer, "feedback": Feedback}
+        for name, kind in (kinds | {"regularizer": FiringRate}).items():
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(
+                    f"{name} is {getattr(self, name)!r}, but must be a {kind.__name__}."
+                )
+        if self.window is not None:
+            Steps(self.window, "window")
+        if not isinstance(self.trials_per_update, int) or self.trials_per_update < 1:
+            raise ValueError(
+                f"trials_per_update is {self.trials_per_update!r}, but must be 1 or more."
+            )
+
+    def attach(
+        self,
+        trials: Trials,
+        readout: NeuronGroup,
+        connections: Sequence[Projection | EligibilitySynapses],
+        *,
+        name: str = "eprop",
+    ) -> EPropLearner:
+        """Make the learner of a network; it runs in every network that ``trials`` is in.
+
+        Parameters
+        ----------
+        trials : Trials
+        readout : NeuronGroup
+            Such as `eprop_readout` makes: with ``v``, ``target``, ``output`` and ``error``.
+        connections : sequence of Projection or EligibilitySynapses
+            Those that learn: `Projection` by the adjoint form, `EligibilitySynapses` by the online
+            form, with the same gradients. At least one must lead to the readouts if others learn.
+        name : str
+
+        Raises
+        ------
+        KeyError, TypeError
+            If a group lacks a variable or constant that e-prop needs.
+        ValueError
+            If the sizes do not fit the batch, the window is longer than the trial, or weights lie
+            outside the optimizer's bounds.
+        MemoryError
+            If the history of a trial does not fit into memory.
+        brianlearn.errors.LearnerConflictError
+            If a connection learns already.
+        """
+        check_readout(readout)
+        connections = list(connections)
+        for connection in connections:
+            _check(connection, trials, self.optimizer)
+        window = trials.steps_per_trial
+        if self.window is not None:
+            window = Steps(self.window, "window").count(trials.clock.dt)
+        if not 0 < window <= trials.steps_per_trial:
+            raise ValueError(
+                f"The window of {window} steps does not fit the trial's {trials.duration}."
+            )
+        populations = _by_target(connections)
+        to_readouts = populations.pop(readout.name, (readout, []))[1]
+        groups = [group for group, _ in populations.values()]
+        check_history(trials, groups)
+        loss = self.loss.attach(readout, trials, window, f"{name}_loss")
+        kernels, gradients, first = [loss], {}, 0
+        for group, onto in populations.values():
+            check_neurons(group)
+            carrier = _carrier(group, to_readouts)
+            feedback = self.feedback.weights(carrier, first)
+            first += carrier.shape[0]
+            label = f"{name}_{group.name}"
+            if isinstance(onto[0], Projection):
+                kernel = eprop_adjoint.gradient_of_neurons(
+                    group, onto, self, readout, feedback, trials, window, label
+                )
+                kernels.append(kernel)
+                gradients |= {c.name: (kernel, f"gradient_{k}") for k, c in enumerate(onto)}
+            else:
+                teller = eprop_online.tell_neurons(group, readout, feedback, trials, label)
+                kernels.append(teller)
+                gradients |= self._collect(onto, teller, trials, name, kernels)
+        if to_readouts and isinstance(to_readouts[0], Projection):
+            kernel = eprop_adjoint.gradient_of_readouts(
+                readout, to_readouts, trials, window, f"{name}_{readout.name}"
+            )
+            kernels.append(kernel)
+            gradients |= {c.name: (kernel, f"gradient_{k}") for k, c in enumerate(to_readouts)}
+        else:
+            gradients |= self._collect(to_readouts, None, trials, name, kernels)
+        scale = 1 / (trials.samples * self.trials_per_update * (window if self.average else 1))
+        plastic = [
+            Plastic.of(connection, gradients[connection.name], self, trials, scale, name)
+            for connection in connections
+        ]
+        return EPropLearner(self, trials, readout, loss, kernels, plastic)
+
+    def _collect(self, synapses, teller, trials, name, kernels):
+        """Kernels that add up what `EligibilitySynapses` gathered; where their sums are."""
+        gradients = {}
+        for one in synapses:
+            kernel = eprop_online.collect_gradient(
+                one, self, teller, trials, f"{name}_{one.name}_gradient"
+            )
+            kernels.append(kernel)
+            gradients[one.name] = (kernel, "gradient")
+        return gradients
+
+
+def _check(connection, trials, optimizer):
+    if not isinstance(connection, Projection | EligibilitySynapses):
+        raise TypeError(
+            f"{connection!r} cannot learn by e-prop: make it a Projection or EligibilitySynapses."
+        )
+    if connection.samples != trials.samples:
+        raise ValueError(
+            f"'{connection.name}' connects {connection.samples} sample(s), but the trials have a "
+            f"batch of {trials.samples}."
+        )
+    if getattr(connection, "learner", None) is not None:
+        raise LearnerConflictError(f"'{connection.name}' learns already.")
+    optimizer.check(np.asarray(connection.matrix)[connection.mask], connection.name)
+
+
+def _by_target(connections):
+    """Connections by the name of the group they lead to: the group, and those onto it."""
+    populations = {}
+    for connection in connections:
+        populations.setdefault(connection.target.name, (connection.target, []))[1].append(
+            connection
+        )
+    for group, onto in populations.values():
+        if len({type(connection) for connection in onto}) > 1:
+            raise TypeError(
+                f"Projections and EligibilitySynapses lead to '{group.name}': use one kind for all."
+            )
+    return populations
+
+
+def _carrier(group, to_readouts):
+    """The connection by which neurons reach the readouts, whose shape the feedback has."""
+    for connection in to_readouts:
+        if connection.source.name == group.name:
+            return connection
+    raise ValueError(
+        f"No connection among those that learn leads from '{group.name}' to the readouts: its "
+        "neurons have no learning signal. Add that connection."
+    )

@@ -1,0 +1,100 @@
+"""What a running `EProp` is: kernels, the connections that learn, and the state they go on from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["EPropLearner", "Plastic"]
+
+
+@dataclass(frozen=True, eq=False)
+class Plastic:
+    """A connection that learns: where its weights and gradient lie, and what optimizes them.
+
+    Attributes
+    ----------
+    connection : Projection or EligibilitySynapses
+    weights, gradient : (group, variable)
+    optimizer : Kernel
+    state : dict
+        ``(group, variable)`` of all that learning goes on from, by name.
+    """
+
+    connection: object
+    weights: tuple
+    gradient: tuple
+    optimizer: object
+    state: dict
+
+    @classmethod
+    def of(cls, connection, gradient, rule, trials, scale, name) -> "Plastic":
+        """Make the optimizer of a connection."""
+        dense = getattr(connection, "is_dense", False)
+        mask = connection.mask if dense else np.ones(connection.mask.sum(), dtype=bool)
+        weights = (connection, "weights" if "weights" in connection.variables else "w")
+        optimizer = rule.optimizer.attach(
+            trials, rule.trials_per_update, scale, mask, gradient, weights,
+            f"{name}_{connection.name}_optimizer",
+        )  # fmt: skip
+        state = {"weights": weights, "gradient": gradient}
+        state |= {variable: (optimizer, variable) for variable in rule.optimizer.state}
+        return cls(connection, weights, gradient, optimizer, state)
+
+
+class EPropLearner:
+    """A running `EProp`; made by `EProp.attach`.
+
+    Attributes
+    ----------
+    rule : EProp
+    trials : Trials
+    readout : NeuronGroup
+    loss, accuracy : float
+        Of the last trial: the mean over the batch, and the fraction of samples whose readout with
+        the largest mean output in the window is the one with the largest mean target.
+    plastic : dict of str to Plastic
+        The connections that learn, by name.
+    learning_rate : float
+        Of all connections; can be set between runs (0: nothing changes).
+    """
+
+    def __init__(self, rule, trials, readout, loss_kernel, kernels, plastic):
+        self.rule, self.trials, self.readout = rule, trials, readout
+        self.loss_kernel = loss_kernel
+        self.plastic = {item.connection.name: item for item in plastic}
+        for item in plastic:
+            item.connection.add_attribute("learner")
+            item.connection.learner = self
+        trials.contained_objects.extend([*kernels, *(item.optimizer for item in plastic)])
+
+    @property
+    def loss(self) -> float:
+        """Of the last trial."""
+        return float(self.loss_kernel.variables["loss"].get_value().item())
+
+    @property
+    def accuracy(self) -> float:
+        """Of the last trial."""
+        return float(self.loss_kernel.variables["accuracy"].get_value().item())
+
+    @property
+    def learning_rate(self) -> float:
+        """Of all connections."""
+        rates = [item.optimizer.variables["learning_rate"] for item in self.plastic.values()]
+        return float(rates[0].get_value().item())
+
+    @learning_rate.setter
+    def learning_rate(self, value: float):
+        if not (np.isscalar(value) and np.isfinite(value) and value >= 0):
+            raise ValueError(f"learning_rate is {value!r}, but must be a number from 0 on.")
+        for item in self.plastic.values():
+            item.optimizer.variables["learning_rate"].set_value(float(value))
+
+    @property
+    def state(self) -> dict:
+        """``(group, variable)`` of all that learning goes on from, by name."""
+        return {
+            f"{name}.{key}": where
+            for name, item in self.plastic.items()
+            for key, where in item.state.items()
+        }

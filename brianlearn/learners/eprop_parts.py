@@ -1,0 +1,86 @@
+"""What e-prop asks of the groups that it trains, and where it finds it."""
+
+import os
+
+import numpy as np
+from brian2.units.allunits import second
+from brian2.units.fundamentalunits import DIMENSIONLESS
+
+from brianlearn.checks import check_unit, find_array
+
+__all__ = ["check_history", "check_neurons", "check_readout", "find_constant"]
+
+_CONSTANTS = {"tau_m": second.dim, "tau_adapt": second.dim, "spread": DIMENSIONLESS}
+_REMEDY = "Make it with one of the templates in brianlearn.models, or add it to the equations"
+
+
+def find_constant(group, name: str):
+    """A constant of a group for a kernel: its value, or the variable that holds one per neuron.
+
+    Raises
+    ------
+    KeyError
+        If it is neither in the group's namespace nor one of its variables.
+    brian2.DimensionMismatchError
+        If it has other dimensions.
+    """
+    what = f"'{name}' of '{group.name}'"
+    if name in group.variables:
+        find_array(group, name)
+        check_unit(group.variables[name].dim, _CONSTANTS[name], what)
+        return (group, name)
+    if name not in (group.namespace or {}):
+        raise KeyError(
+            f"'{group.name}' has no constant '{name}', which e-prop needs. {_REMEDY} or the "
+            "namespace of the group."
+        )
+    value = group.namespace[name]
+    check_unit(value, _CONSTANTS[name], what)
+    return np.full(1, float(value))
+
+
+def check_neurons(group) -> None:
+    """Refuse neurons that do not say what e-prop needs to know of them.
+
+    Raises
+    ------
+    KeyError, TypeError
+        Naming the group, what is missing, and the remedy.
+    """
+    _check_variables(group, ("psi", "learning_signal", "_spikespace"))
+
+
+def check_readout(group) -> None:
+    """The same for readouts, which share one time constant: it is that of the eligibility trace."""
+    _check_variables(group, ("v", "target", "output", "error"))
+    if "tau_m" in group.variables:
+        raise TypeError(
+            f"'{group.name}' has a tau_m for each readout, but the eligibility traces are filtered "
+            "with the one that all readouts share."
+        )
+
+
+def check_history(trials, groups) -> None:
+    """Refuse trials whose surrogate gradients do not fit into memory.
+
+    Raises
+    ------
+    MemoryError
+        With the need, and the remedy.
+    """
+    need = 8 * trials.steps_per_trial * sum(len(group) for group in groups)
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if need > have:
+        raise MemoryError(
+            f"A trial's history takes {need / 2**30:.1f} GiB, but the machine has "
+            f"{have / 2**30:.1f} GiB: use a smaller batch, and trials_per_update to make up for it."
+        )
+
+
+def _check_variables(group, names):
+    for name in names:
+        if name not in group.variables:
+            shown = "threshold" if name == "_spikespace" else f"variable '{name}'"
+            raise KeyError(f"'{group.name}' has no {shown}, which e-prop needs. {_REMEDY}.")
+        if name != "_spikespace" and find_array(group, name).scalar:
+            raise TypeError(f"'{name}' of '{group.name}' is shared, but e-prop needs one each.")

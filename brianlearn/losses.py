@@ -1,0 +1,125 @@
+"""Losses: what a readout's error is, and how a trial is judged. Each is a kernel of every step."""
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+import numpy as np
+
+from brianlearn import schedule
+from brianlearn.errors import DivergenceError
+from brianlearn.kernel import Kernel, Scratch
+
+__all__ = ["CrossEntropy", "Loss", "MeanSquaredError"]
+
+NOT_A_NUMBER = 1
+_FAULTS = {
+    NOT_A_NUMBER: (
+        DivergenceError,
+        "the loss is not a finite number at t = {time}. The likely cause is a learning rate that "
+        "is too large: lower it, or bound the weights.",
+    )
+}
+
+
+def mean_squared_error(step, steps, window, samples, v, target, output, error,
+                       output_sum, target_sum, total, loss, accuracy):  # fmt: skip
+    """The Python form: half the squared error, summed over the window and over the readouts."""
+    output[:] = v
+    error[:] = 0
+    if step[0] >= steps[0] - window[0]:
+        error[:] = v - target
+        total += 0.5 * (error @ error)
+        output_sum += output
+        target_sum += target
+    return _judge(step, steps, samples, total, loss, accuracy, output_sum, target_sum)
+
+
+def cross_entropy(step, steps, window, samples, v, target, output, error,
+                  output_sum, target_sum, total, loss, accuracy):  # fmt: skip
+    """The Python form: minus the log of the softmax at the target, averaged over the window."""
+    exponent = v.reshape(samples[0], -1)
+    exponent = exponent - exponent.max(axis=1, keepdims=True)
+    log_sum = np.log(np.exp(exponent).sum(axis=1, keepdims=True))
+    logs = (exponent - log_sum).ravel()
+    output[:] = np.exp(logs)
+    error[:] = 0
+    if step[0] >= steps[0] - window[0]:
+        error[:] = output - target
+        total -= target @ logs / window[0]
+        output_sum += output
+        target_sum += target
+    return _judge(step, steps, samples, total, loss, accuracy, output_sum, target_sum)
+
+
+def _judge(step, steps, samples, total, loss, accuracy, output_sum, target_sum):
+    """At the trial's end, mean loss and the fraction of samples whose largest output is right."""
+    if step[0] < steps[0] - 1:
+        return 0
+    loss[0] = total[0] / samples[0]
+    said = output_sum.reshape(samples[0], -1).argmax(axis=1)
+    wanted = target_sum.reshape(samples[0], -1).argmax(axis=1)
+    accuracy[0] = np.mean(said == wanted)
+    total[0] = 0
+    output_sum[:] = target_sum[:] = 0
+    return 0 if np.isfinite(loss[0]) else NOT_A_NUMBER
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss; `attach` makes its kernel."""
+
+    form = None
+
+    def attach(self, readout, trials, window: int, name: str) -> Kernel:
+        """The kernel that sets a readout's ``output`` and ``error`` in each step.
+
+        It has the variables ``loss`` and ``accuracy``, of the last trial that was completed.
+        """
+        sums = Scratch(len(readout))
+        return Kernel(
+            type(self).form,
+            files("brianlearn") / "losses.h",
+            {
+                "step": (trials, "step"),
+                "steps": (trials, "steps"),
+                "window": np.int64(window),
+                "samples": np.int64(trials.samples),
+                **{name: (readout, name) for name in ("v", "target", "output", "error")},
+                "output_sum": sums,
+                "target_sum": sums,
+                "total": 0.0,
+                "loss": 0.0,
+                "accuracy": 0.0,
+            },
+            faults=_FAULTS,
+            clock=readout.clock,
+            when=schedule.LOSS.when,
+            order=schedule.LOSS.order,
+            name=name,
+        )
+
+
+@dataclass(frozen=True)
+class MeanSquaredError(Loss):
+    """Half the squared difference of membrane and target, summed over readouts and window.
+
+    Examples
+    --------
+    >>> loss = MeanSquaredError()
+    """
+
+    form = staticmethod(mean_squared_error)
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Loss):
+    """Cross-entropy of the softmax over a sample's readouts, averaged over the learning window.
+
+    The largest membrane is subtracted before the exponential is taken, so that it cannot overflow.
+
+    Examples
+    --------
+    >>> loss = CrossEntropy()
+    """
+
+    form = staticmethod(cross_entropy)

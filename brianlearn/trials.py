@@ -1,0 +1,230 @@
+"""`Trials`: a run as a sequence of trials, each with its input spikes and what is wanted of it."""
+
+import tempfile
+import weakref
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from brian2.core.variables import ArrayVariable
+from brian2.units.fundamentalunits import Quantity
+
+from brianlearn import record, schedule
+from brianlearn.checks import find_array
+from brianlearn.inputs import SpikeInput
+from brianlearn.kernel import Kernel, Scratch, Steps
+from brianlearn.kernel.path import decode, encode
+from brianlearn.trial import LEARNING, RECORDING, Trial
+
+__all__ = ["Trials"]
+
+_HEADER = 4  # int64: events, labels, targets, flags
+UNREADABLE = 1
+_FAULTS = {
+    UNREADABLE: (
+        OSError,
+        "the file with the trials could not be read at t = {time}: it was removed or cut short "
+        "while the network ran.",
+    )
+}
+
+
+def present(step, trial, steps, limit, learning, recording, path, samples,
+            spikes, target, reset, header, events, target_values, cursor):  # fmt: skip
+    """The Python form: begin a trial if it is time, then present its step."""
+    step[0] = (step[0] + 1) % steps[0]
+    if step[0] == 0:
+        for states in reset:
+            states[:] = 0
+        target[:] = 0
+        try:
+            _read(decode(path), trial[0], header, events, target_values, target, samples[0])
+        except (OSError, ValueError, IndexError):
+            return UNREADABLE
+        learning[0] = bool(header[3] & LEARNING)
+        recording[0] = bool(header[3] & RECORDING)
+        cursor[0] = 0
+        trial += 1
+    count = 0
+    while cursor[0] < header[0] and events[2 * cursor[0]] == step[0]:
+        spikes[count] = events[2 * cursor[0] + 1]
+        count += 1
+        cursor += 1
+    spikes[-1] = count
+    if header[2]:
+        target[:] = target_values[step[0] * len(target) : (step[0] + 1) * len(target)]
+    last = step[0] == steps[0] - 1 and trial[0] == limit[0]
+    return -1 if last else 0
+
+
+def _read(path, trial, header, events, target_values, target, samples):
+    with open(path, "rb") as file:
+        count = int(np.fromfile(file, np.int64, 1)[0])
+        file.seek(8 * (1 + trial % count))
+        file.seek(int(np.fromfile(file, np.int64, 1)[0]))
+        header[:] = np.fromfile(file, np.int64, _HEADER)
+        events[: 2 * header[0]] = np.fromfile(file, np.int32, 2 * header[0])
+        labels = np.fromfile(file, np.int32, header[1])
+        target_values[: header[2]] = np.fromfile(file, np.float64, header[2])
+    if header[1]:
+        target.reshape(samples, -1)[np.arange(samples), labels] = 1
+
+
+class Trials(Kernel):
+    """The structure of a run: trials of one length, for all samples of a batch at once.
+
+    At a trial's start, the states of ``reset`` become 0 (so that no spike, trace or membrane is
+    carried over), and the next trial's spikes and targets are read. In a plain ``run``, the trials
+    that were given are repeated in turn; `Training` presents as many as it needs.
+
+    Parameters
+    ----------
+    duration : Quantity
+        Of a trial; a multiple of the time step.
+    inputs : SpikeInput
+        What spikes as the trials say; its ``samples`` is the size of the batch.
+    reset : sequence of groups, or of (group, variable)
+        Neurons, readouts and Synapses whose states begin at 0 in each trial; of a group, all
+        variables that are neither shared nor constant.
+    readout : Group, optional
+        Whose variable ``target`` is set.
+    name : str
+
+    Attributes
+    ----------
+    step : int
+        The step within the trial.
+    learning, recording : bool
+        What the trial is for.
+
+    Raises
+    ------
+    brian2.DimensionMismatchError
+        If ``duration`` is no time.
+    ValueError
+        If a group's size is no multiple of the batch, or (at the run) the trial is no whole
+        number of time steps.
+
+    Examples
+    --------
+    >>> from brian2 import defaultclock, ms
+    >>> from brianlearn.models import eprop_lif
+    >>> inputs, neurons = SpikeInput(10), eprop_lif.neurons(5)
+    >>> trials = Trials(100*ms, inputs, reset=[neurons])
+    """
+
+    def __init__(
+        self, duration: Quantity, inputs: SpikeInput, reset, *, readout=None, name: str = "trials*"
+    ):
+        length = Steps(duration, "duration")
+        self.duration, self.inputs, self.samples = duration, inputs, inputs.samples
+        self.steps_per_trial = length.count(inputs.clock.dt)
+        if self.steps_per_trial < 1:
+            raise ValueError(f"duration is {duration}, but a trial has at least one time step.")
+        self.readouts = 0
+        if readout is not None:
+            self.readouts = _units(readout, self.samples)
+        self._folder = tempfile.TemporaryDirectory(prefix="brianlearn_trials_")
+        weakref.finalize(self, self._folder.cleanup)
+        self.path = Path(self._folder.name) / "trials.bin"
+        outputs = max(1, self.samples * self.readouts)
+        super().__init__(
+            present,
+            files("brianlearn") / "trials.h",
+            {
+                "step": np.int64(-1),
+                "trial": 0,
+                "steps": length,
+                "limit": 0,
+                "learning": False,
+                "recording": False,
+                "path": encode(self.path),
+                "samples": np.int64(self.samples),
+                "spikes": (inputs, "_spikespace"),
+                "target": (readout, "target") if readout is not None else np.zeros(1),
+                "reset": _states(reset, self.samples),
+                "header": Scratch(_HEADER, np.int64),
+                "events": Scratch(2 * self.steps_per_trial * len(inputs), np.int32),
+                "target_values": Scratch(self.steps_per_trial * outputs),
+                "cursor": 0,
+            },
+            faults=_FAULTS,
+            clock=inputs.clock,
+            when=schedule.INPUT.when,
+            order=schedule.INPUT.order,
+            name=name,
+        )
+
+    def present(self, trials: Iterable[Trial], *, learning: bool = True, recording: bool = False):
+        """Give the trials that a run goes through in turn.
+
+        Parameters
+        ----------
+        trials : Trial or iterable of Trial
+        learning : bool
+            Whether a learner may change weights after them.
+        recording : bool
+            Whether a `Recorder` writes down what happens in each step of them.
+
+        Raises
+        ------
+        ValueError
+            If spikes lie outside the trial or the input, targets have another shape, or labels
+            are no readout's number; the message names the trial.
+        """
+        trials = [trials] if isinstance(trials, Trial) else list(trials)
+        if not trials:
+            raise ValueError("No trials were given.")
+        flags = LEARNING * bool(learning) + RECORDING * bool(recording)
+        blocks = []
+        for k, trial in enumerate(trials):
+            try:
+                trial.check(self.steps_per_trial, len(self.inputs), self.samples, self.readouts)
+            except ValueError as error:
+                raise ValueError(f"Trial {k}: {error}") from None
+            blocks.append(trial.to_bytes(flags))
+        offsets = 8 * (1 + len(blocks)) + np.cumsum([0, *map(len, blocks)])
+        with record.replacing(self.path) as partial, open(partial, "wb") as file:
+            np.array([len(blocks), *offsets[:-1]], dtype=np.int64).tofile(file)
+            file.writelines(blocks)
+
+    def before_run(self, run_namespace):
+        """Brian2's hook: there must be something to present."""
+        if not self.path.exists():
+            raise ValueError(f"'{self.name}' has no trials: call its present(...) before the run.")
+        super().before_run(run_namespace)
+
+
+def _units(group, samples):
+    """How many neurons of a group one sample has."""
+    if len(group) % samples:
+        raise ValueError(
+            f"'{group.name}' has {len(group)} neurons, which is no multiple of the batch of "
+            f"{samples} samples."
+        )
+    return len(group) // samples
+
+
+def _states(reset, samples):
+    """The (group, variable) pairs that begin at 0 in each trial."""
+    pairs = []
+    for item in reset:
+        if isinstance(item, tuple):
+            find_array(*item)
+            pairs.append(item)
+            continue
+        if not hasattr(item, "connect"):  # Synapses have no size yet in standalone mode
+            _units(item, samples)
+        pairs += [
+            (item, name)
+            for name, variable in item.variables.items()
+            if isinstance(variable, ArrayVariable)
+            and variable.owner is not None
+            and variable.owner.name == item.name
+            and variable.dtype == np.float64
+            and not (variable.scalar or variable.constant or variable.read_only)
+        ]
+    if not pairs:
+        raise ValueError("reset names no state: give the groups that begin anew in each trial.")
+    return pairs

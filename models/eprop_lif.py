@@ -1,0 +1,77 @@
+"""The leaky integrate-and-fire neuron that e-prop was published with (Bellec et al. 2020)."""
+
+from brian2 import ms
+
+from brianlearn import surrogates
+from brianlearn.surrogates import Surrogate
+from brianlearn.template import Parameter, Template
+
+__all__ = ["CITATION", "EPropNeuron", "eprop_lif"]
+
+CITATION = (
+    "Bellec, Scherr, Subramoney, Hajek, Salaj, Legenstein and Maass (2020). A solution to the "
+    "learning dilemma for recurrent networks of spiking neurons. Nature Communications 11:3625. "
+    "doi:10.1038/s41467-020-17236-y."
+)
+
+
+class EPropNeuron(Template):
+    """A `Template` of a neuron that e-prop can train: it notes its surrogate gradient ``psi``."""
+
+    def with_surrogate(self, surrogate: Surrogate) -> "EPropNeuron":
+        """This model with another surrogate gradient.
+
+        Examples
+        --------
+        >>> smooth = eprop_lif.with_surrogate(surrogates.exponential)
+        """
+        return self.with_equations("", update=_update(surrogate, self._threshold))
+
+    @property
+    def _threshold(self) -> str:
+        return "A" if "A" in self.equations else "v_th"
+
+
+def _update(surrogate: Surrogate, threshold: str) -> str:
+    """What happens in a time step after v has decayed; everything is published in this order."""
+    adapt = "a = rho*a + z\n" if threshold == "A" else ""
+    return f"""
+    v = clip(v + zeta*x - v_th*z, v_min, inf)
+    {adapt}
+    x = 0
+    z = 0
+    psi = int(t >= t_free)*{surrogate.of(f"v - {threshold}")}
+    """
+
+
+eprop_lif = EPropNeuron(
+    name="eprop_lif",
+    equations="""
+    dv/dt = (-v + I)/tau_m : 1                    # membrane, relative to rest
+    I : 1 (shared)                                # external current, as the v that it leads to
+    zeta = 1 - int(spread)*exp(-dt/tau_m) : 1     # what a spike of weight 1 adds to v
+    x : 1                                         # weights of the spikes that arrive in this step
+    z : 1                                         # 1 from a spike until the next step
+    psi : 1                                       # surrogate gradient
+    learning_signal : 1
+    t_free : second                               # until then, refractory: no spike, psi is 0
+    """,
+    update=_update(surrogates.piecewise_linear, "v_th"),
+    threshold="v >= v_th and t >= t_free",
+    reset="z = 1; t_free = t + t_ref - 0.5*dt",  # v_th is subtracted in the next step
+    method="exact",
+    parameters={
+        "tau_m": Parameter(30 * ms, "membrane time constant"),
+        "v_th": Parameter(0.03, "threshold (published without unit)"),
+        "v_min": Parameter(float("-inf"), "lower bound of v"),
+        "t_ref": Parameter(0 * ms, "refractory period"),
+        "spread": Parameter(
+            True,
+            "a spike's charge is spread over its time step (zeta = 1 - exp(-dt/tau_m)) or, if "
+            "False, arrives at its end (zeta = 1)",
+        ),
+        "psi_height": Parameter(10.0, "height of the surrogate gradient; published: 0.3/v_th"),
+        "psi_width": Parameter(0.03, "width of the surrogate gradient; published: v_th"),
+    },
+    citation=CITATION,
+)

@@ -1,0 +1,104 @@
+"""A `Case` of e-prop as a network of ours."""
+
+from types import SimpleNamespace
+
+import numpy as np
+from brian2 import Hz, Network, defaultclock, ms
+
+from brianlearn import (
+    Adam,
+    CrossEntropy,
+    EligibilitySynapses,
+    EProp,
+    FiringRate,
+    Given,
+    GradientDescent,
+    MeanSquaredError,
+    Projection,
+    SpikeInput,
+    Symmetric,
+    Trial,
+    Trials,
+    surrogates,
+)
+from brianlearn.models import eprop_alif, eprop_lif, eprop_readout
+
+LOSSES = {"mean_squared_error": MeanSquaredError, "cross_entropy": CrossEntropy}
+
+
+def build(case, form, *, samples=None, feedback=None):
+    """The network of a case; ``samples`` of its batch at once, the rest one after another."""
+    defaultclock.dt = 1 * ms
+    iterations, batch, steps, _ = case.raster.shape
+    samples = samples or batch
+    adapts = case.beta is not None and np.any(case.beta)
+    model = (eprop_alif if adapts else eprop_lif).with_surrogate(
+        getattr(surrogates, case.surrogate)
+    )
+    parameters = {"tau_adapt": case.tau_adapt * ms} if adapts else {}
+    inputs = SpikeInput(case.n_in, samples, name="inputs")
+    neurons = model.neurons(
+        case.n_rec * samples, name="neurons", tau_m=case.tau_m * ms, v_th=case.v_th,
+        v_min=case.v_min, t_ref=case.refractory_steps * ms, spread=not case.regular,
+        psi_height=case.height, psi_width=case.width, **parameters,
+    )  # fmt: skip
+    if adapts:
+        neurons.beta = np.tile(case.beta, samples)
+    neurons.I = case.current
+    readout = eprop_readout.neurons(
+        case.n_out * samples, name="readout", tau_m=case.tau_out * ms, spread=not case.regular_out
+    )
+    autapses = ~np.eye(case.n_rec, dtype=bool)
+    ends = {
+        "w_in": (inputs, neurons, case.w_in, np.ones(case.w_in.shape, dtype=bool)),
+        "w_rec": (neurons, neurons, case.w_rec, autapses),
+        "w_out": (neurons, readout, case.w_out, np.ones(case.w_out.shape, dtype=bool)),
+    }
+    if form == "adjoint":
+        connections = {
+            name: Projection(source, target, weights, variable="x", mask=mask, name=name)
+            for name, (source, target, weights, mask) in ends.items()
+        }
+    else:
+        connections = {
+            name: EligibilitySynapses(
+                source, target, weights, readout, samples=samples, mask=mask, name=name
+            )
+            for name, (source, target, weights, mask) in ends.items()
+        }
+    reset = [neurons, readout]
+    if form == "online":
+        for synapses in connections.values():
+            names = {"zbar", "eps", "ebar", "eligibility_sum", "gradient"}
+            reset += [(synapses, name) for name in sorted(names & set(synapses.variables))]
+    trials = Trials(steps * ms, inputs, reset, readout=readout, name="trials")
+    numbers = {"learning_rate": case.learning_rate}
+    numbers |= {"lower": case.bounds[0], "upper": case.bounds[1]}
+    if case.optimizer == "adam":
+        numbers |= {"beta_1": case.beta_1, "beta_2": case.beta_2, "epsilon": case.epsilon}
+    rule = EProp(
+        loss=LOSSES[case.loss](),
+        optimizer=(Adam if case.optimizer == "adam" else GradientDescent)(**numbers),
+        feedback=feedback or Given(case.feedback),
+        regularizer=FiringRate(case.c_reg, case.f_target * Hz),
+        window=case.window * ms if case.window else None,
+        average=case.average,
+        trials_per_update=batch // samples,
+    )
+    learner = rule.attach(trials, readout, connections.values())
+    trials.present(presented(case, samples))
+    network = Network(inputs, neurons, readout, *connections.values(), trials)
+    duration = iterations * (batch // samples) * steps * ms
+    return SimpleNamespace(
+        network=network, duration=duration, learner=learner, trials=trials, neurons=neurons,
+        readout=readout, inputs=inputs, **connections,
+    )  # fmt: skip
+
+
+def presented(case, samples):
+    """The case's trials, ``samples`` at once."""
+    iterations, batch = case.raster.shape[:2]
+    for k in range(iterations):
+        for b in range(0, batch, samples):
+            chosen = slice(b, b + samples)
+            yield Trial.from_raster(case.raster[k, chosen], targets=case.target[k, chosen])
