@@ -16,7 +16,6 @@ from brianlearn import (
     MeanSquaredError,
     Projection,
     SpikeInput,
-    Symmetric,
     Trial,
     Trials,
     surrogates,

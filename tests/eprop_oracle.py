@@ -16,6 +16,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+
 from eprop_cases import Outcome
 
 __all__ = ["bptt_gradients", "forward", "gradients", "loss", "nest_truncation", "optimize", "train"]

@@ -14,6 +14,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+
 from eprop_cases import Case, Outcome
 
 __all__ = ["run"]

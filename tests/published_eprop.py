@@ -13,6 +13,7 @@ A solution to the learning dilemma for recurrent networks of spiking neurons. Na
 from typing import NamedTuple
 
 import numpy as np
+
 from eprop_cases import Case
 
 # Losses of five iterations with seed 1: NEST's tests, and Bellec's own code in TensorFlow.

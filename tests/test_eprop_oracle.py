@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-import eprop_oracle as oracle
 import numpy as np
-import published_eprop as published
 import pytest
+
+import eprop_oracle as oracle
+import published_eprop as published
 from eprop_cases import Case
 
 LOSSES = ("mean_squared_error", "cross_entropy")

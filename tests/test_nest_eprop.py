@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
-import published_eprop as published
 import pytest
+
+import published_eprop as published
 from nest_eprop import run
 
 

@@ -22,14 +22,14 @@ _HEADER = files("brianlearn.learners") / "eprop_online.h"
 
 MODEL = """
     w : 1
-    zeta = 1 - int(spread)*exp(-dt/tau_m) : 1
+    jump = 1 - int(spread)*exp(-dt/tau_m) : 1     # the zeta of the target: what a spike adds
     zbar : 1                        # presynaptic spikes, filtered by the membrane
     gradient : 1                    # of this sample's loss, so far in the trial
 """
 
 ON_PRE = """
     x_post += w
-    zbar += zeta
+    zbar += jump
 """
 
 NEURON_MODEL = """
@@ -105,25 +105,19 @@ class EligibilitySynapses(Synapses):
         expected = len(source) // samples, len(target) // samples
         if weights.shape != expected or (len(source) % samples or len(target) % samples):
             raise ValueError(f"weights is {weights.shape}, but must be {expected}.")
+        self.samples, self.shape, self._drawn = samples, weights.shape, weights
+        self.mask = weights != 0 if mask is None else np.asarray(mask, dtype=bool)
         is_readout = target is readout
         adapts = "beta" in target.variables
         if update is None:
             update = NEURON_UPDATE if adapts else _WITHOUT_ADAPTATION
             update = READOUT_UPDATE if is_readout else update
-        constants = {
-            "tau_m": constant(target, "tau_m"),
-            "spread": constant(target, "spread"),
-            "tau_out": constant(readout, "tau_m"),
-            **({"tau_adapt": constant(target, "tau_adapt")} if adapts else {}),
-        }
-        varied = {
-            key: f"{key}_post" for key, value in constants.items() if isinstance(value, tuple)
-        }
-        groups = {"tau_out": (readout, "tau_m")}
-        fixed = {
-            key: groups.get(key, (target, key))[0].namespace[groups.get(key, (target, key))[1]]
-            for key in constants.keys() - varied
-        }
+        names = ["tau_m", "spread", *(["tau_adapt"] if adapts else [])]
+        for constant in names:
+            find_constant(target, constant)
+        varied = {key: f"{key}_post" for key in names if key in target.variables}
+        fixed = {key: target.namespace[key] for key in names if key not in varied}
+        fixed["tau_out"] = readout.namespace["tau_m"]
         super().__init__(
             source,
             target,
@@ -139,8 +133,6 @@ class EligibilitySynapses(Synapses):
         self.pre.when, self.pre.order = moment
         traces = schedule.TRACES
         self.run_regularly(word_substitute(update, varied), when=traces.when, order=traces.order)
-        self.samples, self.shape = samples, weights.shape
-        self.mask = weights != 0 if mask is None else np.asarray(mask, dtype=bool)
         i, j = np.nonzero(self.mask)
         sample = np.repeat(np.arange(samples), len(i))
         self.connect(
@@ -153,7 +145,10 @@ class EligibilitySynapses(Synapses):
     def matrix(self):
         """The weights as sources x targets, 0 where there is no synapse."""
         matrix = np.zeros(self.shape)
-        matrix[self.mask] = np.array(self.w)[: self.mask.sum()]
+        try:
+            matrix[self.mask] = np.array(self.w)[: self.mask.sum()]
+        except NotImplementedError:  # before a standalone run, Brian2 cannot say
+            matrix[self.mask] = self._drawn[self.mask]
         return matrix
 
     @property
