@@ -15,11 +15,12 @@ from brianlearn.losses import CrossEntropy, MeanSquaredError
 from brianlearn.optimizers import Adam, GradientDescent
 from brianlearn.projection import Projection
 from brianlearn.readout import Readout
+from brianlearn.recorder import Recorder
 from brianlearn.regularizers import FiringRate
 from brianlearn.surrogates import Surrogate
 from brianlearn.targets import set_target
 from brianlearn.template import Parameter, Template
-from brianlearn.training import simulate
+from brianlearn.training import Phase, Training, simulate
 from brianlearn.trial import Trial
 from brianlearn.trials import Trials
 
@@ -42,9 +43,11 @@ __all__ = [
     "MeanSquaredError",
     "NotAttachedError",
     "Parameter",
+    "Phase",
     "Projection",
     "Random",
     "Readout",
+    "Recorder",
     "Scratch",
     "Signal",
     "SpikeInput",
@@ -52,6 +55,7 @@ __all__ = [
     "Surrogate",
     "Symmetric",
     "Template",
+    "Training",
     "Trial",
     "Trials",
     "set_target",

@@ -1,5 +1,6 @@
 """Feedback: how the readouts' errors reach the neurons, as weights of neurons x readouts."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,10 @@ class Given(Feedback):
     """
 
     matrix: np.ndarray
+
+    def __str__(self):
+        matrix = np.ascontiguousarray(self.matrix, dtype=float)
+        return f"Given({matrix.shape}, sha256 {hashlib.sha256(matrix).hexdigest()[:12]})"
 
     def weights(self, carrier, first):
         """See `Feedback.weights`."""

@@ -156,8 +156,10 @@ class Trials(Kernel):
             name=name,
         )
 
-    def present(self, trials: Iterable[Trial], *, learning: bool = True, recording: bool = False):
-        """Give the trials that a run goes through in turn.
+    def present(
+        self, trials: Trial | Iterable[Trial], *, learning: bool = True, recording: bool = False
+    ) -> None:
+        """Give the trials that a plain run goes through, again and again.
 
         Parameters
         ----------
@@ -176,18 +178,27 @@ class Trials(Kernel):
         trials = [trials] if isinstance(trials, Trial) else list(trials)
         if not trials:
             raise ValueError("No trials were given.")
-        flags = LEARNING * bool(learning) + RECORDING * bool(recording)
-        blocks = []
-        for k, trial in enumerate(trials):
-            try:
-                trial.check(self.steps_per_trial, len(self.inputs), self.samples, self.readouts)
-            except ValueError as error:
-                raise ValueError(f"Trial {k}: {error}") from None
-            blocks.append(trial.to_bytes(flags))
-        offsets = 8 * (1 + len(blocks)) + np.cumsum([0, *map(len, blocks)])
+        flags = {"learning": learning, "recording": recording}
+        self.write([self.encode(trial, number=k, **flags) for k, trial in enumerate(trials)])
+
+    def encode(
+        self, trial: Trial, *, learning: bool = True, recording: bool = False, number: int = 0
+    ) -> bytes:
+        """A trial as `write` wants it; the errors are those of `present`."""
+        try:
+            trial.check(self.steps_per_trial, len(self.inputs), self.samples, self.readouts)
+        except ValueError as error:
+            raise ValueError(f"Trial {number}: {error}") from None
+        return trial.to_bytes(LEARNING * bool(learning) + RECORDING * bool(recording))
+
+    def write(self, blocks: list[bytes]) -> None:
+        """Write the file that the network reads; a block that occurs again is written once."""
+        unique = {id(block): block for block in blocks}
+        ends = 8 * (1 + len(blocks)) + np.cumsum([0, *map(len, unique.values())])
+        offset = dict(zip(unique, ends[:-1].tolist(), strict=True))
         with record.replacing(self.path) as partial, open(partial, "wb") as file:
-            np.array([len(blocks), *offsets[:-1]], dtype=np.int64).tofile(file)
-            file.writelines(blocks)
+            np.array([len(blocks), *(offset[id(block)] for block in blocks)]).tofile(file)
+            file.writelines(unique.values())
 
     def before_run(self, run_namespace):
         """Brian2's hook: there must be something to present."""

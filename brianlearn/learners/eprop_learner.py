@@ -1,6 +1,6 @@
 """What a running `EProp` is: kernels, the connections that learn, and the state they go on from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -39,6 +39,17 @@ class Plastic:
         state = {"weights": weights, "gradient": gradient}
         state |= {variable: (optimizer, variable) for variable in rule.optimizer.state}
         return cls(connection, weights, gradient, optimizer, state)
+
+    def matrix(self, values=None) -> np.ndarray:
+        """Weights as sources x targets: the connection's own, or those that lie in ``values``."""
+        if values is None:
+            return np.asarray(self.connection.matrix)
+        mask = self.connection.mask
+        if len(values) == mask.size:
+            return np.where(mask, values.reshape(mask.shape), 0)
+        matrix = np.zeros(mask.shape)
+        matrix[mask] = values[: mask.sum()]  # of Synapses, the first sample's copy
+        return matrix
 
 
 class EPropLearner:
@@ -98,3 +109,19 @@ class EPropLearner:
             for name, item in self.plastic.items()
             for key, where in item.state.items()
         }
+
+    def description(self) -> dict:
+        """What a checkpoint must agree with: the rule, sizes, and the constants of all groups."""
+        groups = {self.readout.name: self.readout}
+        for item in self.plastic.values():
+            for group in (item.connection.source, item.connection.target):
+                groups[group.name] = group
+        rule = {field.name: str(getattr(self.rule, field.name)) for field in fields(self.rule)}
+        sizes = {name: list(item.connection.shape) for name, item in self.plastic.items()}
+        constants = {
+            f"{name}.{key}": str(value)
+            for name, group in groups.items()
+            for key, value in (group.namespace or {}).items()
+        }
+        trial = {"steps": self.trials.steps_per_trial, "samples": self.trials.samples}
+        return rule | trial | sizes | constants | {"dt": str(self.trials.clock.dt)}

@@ -1,15 +1,8 @@
 """Running a network, the same on every target: progress, cached binaries, clear failures."""
 
-import atexit
 import contextlib
-import hashlib
-import os
-import shutil
-import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from brian2.core.base import BrianObjectException
@@ -22,13 +15,12 @@ from brian2.devices.device import get_device
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
 
-from brianlearn import cache
-from brianlearn.errors import CompilationError
-from brianlearn.kernel import Steps, compiler
+from brianlearn.kernel import Steps
 from brianlearn.kernel.shortcut import shortcut
 from brianlearn.progress import progress_bar
+from brianlearn.training.build import build
 
-__all__ = ["Timing", "simulate"]
+__all__ = ["Timing", "interruptible", "simulate"]
 
 
 @dataclass(frozen=True)
@@ -118,14 +110,14 @@ def simulate(
     started = time.time()
     shown = progress_bar(network, duration) if progress else contextlib.nullcontext()
     direct = contextlib.nullcontext() if standalone else shortcut(network)
-    with shown, _interruptible(), direct:
+    with shown, interruptible(), direct:
         try:
             if not standalone:
                 network.run(0 * second, namespace=namespace)  # generates and compiles code
             began = time.time()
             network.run(duration, namespace=namespace)
             if standalone:
-                folder = _build(device)
+                folder = build(device)
                 began = time.time()
                 device.run(folder)
         except BrianObjectException as error:  # the class that says what is wrong, not where
@@ -134,7 +126,7 @@ def simulate(
 
 
 @contextlib.contextmanager
-def _interruptible():
+def interruptible():
     """Let Ctrl-C be an exception: Brian2 would end the run, and go on as if it were complete."""
     before = prefs.core.stop_on_keyboard_interrupt
     prefs.core.stop_on_keyboard_interrupt = False
@@ -142,33 +134,3 @@ def _interruptible():
         yield
     finally:
         prefs.core.stop_on_keyboard_interrupt = before
-
-
-def _build(device) -> str:
-    """Write the standalone project, and take its binary from the cache or make it."""
-    folder = Path(tempfile.mkdtemp(prefix="brianlearn_"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    device.build(directory=str(folder), compile=False, run=False)
-    key = _key(folder)
-    if not cache.fetch(key, folder / "main"):
-        _make(folder)
-        cache.store(key, folder / "main")
-    return str(folder)
-
-
-def _key(folder: Path) -> str:
-    """A name for the binary: all that it is made from."""
-    digest = hashlib.sha256(compiler.fingerprint().encode())
-    for source in sorted(folder.rglob("*")):
-        if source.suffix in {".cpp", ".h"} or source.name == "makefile":
-            digest.update(f"{source.relative_to(folder)}\n".encode())
-            digest.update(source.read_bytes())
-    return digest.hexdigest()
-
-
-def _make(folder: Path) -> None:
-    jobs = f"-j{os.cpu_count() or 1}"
-    command = [prefs.devices.cpp_standalone.make_cmd_unix, jobs]
-    made = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if made.returncode:
-        raise CompilationError(f"The standalone project does not compile:\n{made.stderr}")

@@ -1,0 +1,47 @@
+"""Standalone projects: written, and compiled unless the cache has their binary."""
+
+import atexit
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from brian2.core.preferences import prefs
+
+from brianlearn import cache
+from brianlearn.errors import CompilationError
+from brianlearn.kernel import compiler
+
+__all__ = ["build"]
+
+
+def build(device) -> str:
+    """Write the standalone project, and take its binary from the cache or make it."""
+    folder = Path(tempfile.mkdtemp(prefix="brianlearn_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    device.build(directory=str(folder), compile=False, run=False)
+    key = _key(folder)
+    if not cache.fetch(key, folder / "main"):
+        _make(folder)
+        cache.store(key, folder / "main")
+    return str(folder)
+
+
+def _key(folder: Path) -> str:
+    """A name for the binary: all that it is made from."""
+    digest = hashlib.sha256(compiler.fingerprint().encode())
+    for source in sorted(folder.rglob("*")):
+        if source.suffix in {".cpp", ".h"} or source.name == "makefile":
+            digest.update(f"{source.relative_to(folder)}\n".encode())
+            digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _make(folder: Path) -> None:
+    jobs = f"-j{os.cpu_count() or 1}"
+    command = [prefs.devices.cpp_standalone.make_cmd_unix, jobs]
+    made = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if made.returncode:
+        raise CompilationError(f"The standalone project does not compile:\n{made.stderr}")

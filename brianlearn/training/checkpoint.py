@@ -1,0 +1,65 @@
+"""`Checkpoint`: a training's state in a file, and what it must agree with to be resumed."""
+
+import json
+from pathlib import Path
+
+from brianlearn import record
+
+__all__ = ["Checkpoint"]
+
+
+class Checkpoint:
+    """A file that holds all that a training goes on from.
+
+    Parameters
+    ----------
+    path : path
+    description : dict
+        Named numbers and strings: model, rule, sizes. Only a training that agrees in all of them
+        can go on from the file.
+    """
+
+    def __init__(self, path, description: dict):
+        self.path = Path(path).with_suffix(".npz")
+        self.description = json.loads(json.dumps(description, default=str))
+
+    def save(self, state: dict, histories: dict) -> None:
+        """Write state and histories, whole or not at all."""
+        arrays = {f"state/{name}": values for name, values in state.items()}
+        for phase, columns in histories.items():
+            arrays |= {f"history/{phase}/{name}": column for name, column in columns.items()}
+        record.save(self.path, **arrays, description=json.dumps(self.description))
+
+    def load(self) -> tuple[dict, dict]:
+        """State and histories, as `save` was given them.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is damaged, or of another training: the message says in which fields.
+        """
+        arrays = record.load(self.path, "description")
+        self._compare(json.loads(str(arrays.pop("description"))))
+        state, histories = {}, {}
+        for key, values in arrays.items():
+            kind, _, name = key.partition("/")
+            if kind == "state":
+                state[name] = values
+            elif kind == "history":
+                phase, _, column = name.partition("/")
+                histories.setdefault(phase, {})[column] = values
+        return state, histories
+
+    def _compare(self, saved):
+        differing = [
+            f"{name} was {saved.get(name, 'not given')!r} and is "
+            f"{self.description.get(name, 'not given')!r}"
+            for name in sorted({*saved, *self.description})
+            if saved.get(name) != self.description.get(name)
+        ]
+        if differing:
+            raise ValueError(
+                f"The checkpoint {self.path} is of another training: {'; '.join(differing)}."
+            )

@@ -1,0 +1,240 @@
+"""`Training`: phases of trials, with checkpoints and progress, the same on every target."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from brian2.core.magic import collect
+from brian2.core.namespace import get_local_namespace
+from brian2.core.network import Network
+from brian2.units.fundamentalunits import Quantity
+
+from brianlearn.learners.eprop_learner import EPropLearner
+from brianlearn.recorder import Recorder
+from brianlearn.training.checkpoint import Checkpoint
+from brianlearn.training.display import Display
+from brianlearn.training.execution import execution_of
+from brianlearn.trial import Trial
+
+__all__ = ["Phase", "Training"]
+
+_CHUNK_SECONDS = 2.0  # of training between two checkpoints
+_FIRST_CHUNK = 4  # iterations, until their speed is known
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """Iterations of one kind, which go on where the last phase of that name ended.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"train"``, ``"validate"``, ``"test"``.
+    source : callable or Trial
+        What gives the phase's trial number k, from 0 on over all phases of this name (and over
+        interruptions: so it must depend on k alone); a `Trial` is presented again and again.
+    iterations : int
+    learning : bool
+        Whether the weights change.
+    recording : bool
+        Whether a `Recorder` writes down each step.
+    """
+
+    name: str
+    source: Callable[[int], Trial] | Trial
+    iterations: int
+    learning: bool = True
+    recording: bool = False
+
+
+class Training:
+    """Training of a network by phases, stopped and resumed at will.
+
+    Parameters
+    ----------
+    learner : EPropLearner
+    network : Network, optional
+        By default, all objects visible where it is made.
+    checkpoint : path, optional
+        A file that is written, whole, about every two seconds.
+    resume : bool
+        Go on from the checkpoint.
+    description : dict, optional
+        Named numbers and strings; with what the learner says of itself, what a checkpoint must
+        agree with.
+    courses : dict of str to array of int, optional
+        For connections (by name), the weights whose course over the iterations is kept.
+    progress : bool
+        Whether to show iteration, loss, accuracy and time left.
+    namespace : dict, optional
+        For names in the equations of groups that have no namespace of their own; by default, those
+        visible where it is made.
+
+    Attributes
+    ----------
+    histories : dict of str to dict of arrays
+        For each phase's name ``loss`` and ``accuracy``, and the courses, a row per iteration.
+    build_seconds, run_seconds : float
+        Generating and compiling code; all runs.
+    began : float
+        `time.time` at the first step.
+
+    Raises
+    ------
+    FileExistsError
+        If the checkpoint exists, but is not to be resumed.
+    FileNotFoundError, ValueError
+        If it is to be resumed, but does not exist, is damaged, or is of another training.
+
+    Examples
+    --------
+    >>> training = Training(learner, network, checkpoint="sine.npz")  # doctest: +SKIP
+    >>> training.run(Phase("train", trial, 2000))  # doctest: +SKIP
+    >>> training.histories["train"]["loss"]  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, learner: EPropLearner, network: Network | None = None, *, checkpoint=None,
+        resume: bool = False, description: dict | None = None, courses: dict | None = None,
+        progress: bool = True, namespace: dict | None = None,
+    ):  # fmt: skip
+        self.learner, self.trials, self.courses = learner, learner.trials, courses or {}
+        network = Network(collect(level=1)) if network is None else network
+        namespace = get_local_namespace(level=1) if namespace is None else namespace
+        kernel = learner.loss_kernel
+        variables = {"loss": (kernel, "loss"), "accuracy": (kernel, "accuracy")}
+        variables |= {name: learner.plastic[name].weights for name in self.courses}
+        self.log = Recorder(
+            self.trials, variables, each="trial", indices=self.courses, name="training_log"
+        )
+        network.add(self.log)
+        self.per_iteration = learner.rule.trials_per_update
+        self.display = Display(self.log, self.per_iteration, progress)
+        self.execution = execution_of(network, self.trials, namespace)
+        self.state, self.histories = {}, {}
+        self.build_seconds, self.run_seconds, self.began = 0.0, 0.0, None
+        self._seconds = {}  # an iteration takes, by whether it learns
+        self._checkpoint = None
+        if checkpoint is not None:
+            self._checkpoint = Checkpoint(checkpoint, learner.description() | (description or {}))
+            self._open(resume)
+
+    def _open(self, resume):
+        path = self._checkpoint.path
+        if resume:
+            self.state, self.histories = self._checkpoint.load()
+        elif path.exists():
+            raise FileExistsError(f"{path} exists: resume from it, remove it, or name another.")
+
+    def iterations(self, name: str) -> int:
+        """How many iterations there have been in phases of a name."""
+        return len(self.histories.get(name, {"loss": ()})["loss"])
+
+    def set_learning_rate(self, value: float) -> None:
+        """Set the learning rate of all connections for the phases to come."""
+        for item in self.learner.plastic.values():
+            self.execution.set({(item.optimizer, "learning_rate"): float(value)})
+
+    def weights(self) -> dict[str, Quantity]:
+        """The weights of the connections that learn, as sources x targets."""
+        return {
+            name: item.matrix(self.state.get(f"{name}.weights"))
+            for name, item in self.learner.plastic.items()
+        }
+
+    def run(self, *phases: Phase) -> None:
+        """Go through phases, one after another; results are added to ``histories``.
+
+        A checkpoint is written about every two seconds, and at the end. The next trials are drawn
+        while the network runs.
+
+        Raises
+        ------
+        ValueError
+            If a trial does not fit the network; the message names it.
+        brianlearn.errors.DivergenceError
+            If the loss is no number any more; the checkpoint before that stays.
+        """
+        self._prepare()
+        total = sum(phase.iterations for phase in phases)
+        iterations = self._iterations(phases)
+        with self.display.run(total, 0), ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(self._draw, iterations)
+            while chunk := coming.result():
+                self.trials.write([block for _, blocks in chunk for block in blocks])
+                coming = pool.submit(self._draw, iterations)
+                self._execute([phase for phase, _ in chunk])
+                self.display.advance(len(chunk))
+
+    def _prepare(self):
+        if self.began is not None:
+            return
+        started = time.time()
+        self.trials.write([])
+        self.execution.prepare()
+        self.execution.set(self._located(self.state))
+        self.began = time.time()
+        self.build_seconds = self.began - started
+
+    def _iterations(self, phases):
+        """For each iteration its phase, and its trials as blocks of a file."""
+        for phase in phases:
+            flags = {"learning": phase.learning, "recording": phase.recording}
+            done = self.iterations(phase.name)
+            fixed = isinstance(phase.source, Trial)
+            block = self.trials.encode(phase.source, **flags) if fixed else None
+            for iteration in range(done, done + phase.iterations):
+                numbers = range(
+                    iteration * self.per_iteration, (iteration + 1) * self.per_iteration
+                )
+                yield (
+                    phase,
+                    [
+                        block if fixed else self.trials.encode(phase.source(k), number=k, **flags)
+                        for k in numbers
+                    ],
+                )
+
+    def _draw(self, iterations):
+        """The next iterations that take about two seconds together."""
+        chunk, seconds = [], 0.0
+        for phase, blocks in islice(iterations, None):
+            chunk.append((phase, blocks))
+            unknown = _CHUNK_SECONDS / _FIRST_CHUNK
+            seconds += self._seconds.get(phase.learning, unknown)
+            if seconds >= _CHUNK_SECONDS:
+                break
+        return chunk
+
+    def _execute(self, phases):
+        """Run a chunk; only what is complete enters state, histories and checkpoint."""
+        self.log.clear()
+        started = time.time()
+        self.execution.run(len(phases) * self.per_iteration)
+        seconds = time.time() - started
+        self.run_seconds += seconds
+        for learning in {phase.learning for phase in phases}:
+            self._seconds[learning] = seconds / len(phases)
+        self.state = {name: self.execution.get(where) for name, where in self.learner.state.items()}
+        self.execution.set(self._located(self.state))
+        self._note(phases)
+        if self._checkpoint:
+            self._checkpoint.save(self.state, self.histories)
+
+    def _located(self, state):
+        return {self.learner.state[name]: values for name, values in state.items()}
+
+    def _note(self, phases):
+        """Add the log's rows to the histories: means over an iteration, weights after it."""
+        rows = self.log.read()
+        for name, values in rows.items():
+            values = values.reshape(len(phases), self.per_iteration, -1)
+            means = name in ("loss", "accuracy")
+            values = values.mean(axis=(1, 2)) if means else values[:, -1]
+            for phase in dict.fromkeys(phase.name for phase in phases):
+                chosen = values[[one.name == phase for one in phases]]
+                columns = self.histories.setdefault(phase, {})
+                columns[name] = np.concatenate([columns.get(name, chosen[:0]), chosen])
