@@ -28,7 +28,7 @@ static int judge(int64_t last, int64_t samples, const Array<double>& output_sum,
 }
 
 int mean_squared_error(Array<int64_t> step, Array<int64_t> steps, Array<int64_t> window,
-                       Array<int64_t> samples, Array<double> v, Array<double> target,
+                       Array<char> recording, Array<int64_t> samples, Array<double> v, Array<double> target,
                        Array<double> output, Array<double> error, Array<double> output_sum,
                        Array<double> target_sum, Array<double> total, Array<double> loss,
                        Array<double> accuracy)
@@ -52,12 +52,15 @@ int mean_squared_error(Array<int64_t> step, Array<int64_t> steps, Array<int64_t>
 }
 
 int cross_entropy(Array<int64_t> step, Array<int64_t> steps, Array<int64_t> window,
-                  Array<int64_t> samples, Array<double> v, Array<double> target,
+                  Array<char> recording, Array<int64_t> samples, Array<double> v, Array<double> target,
                   Array<double> output, Array<double> error, Array<double> output_sum,
                   Array<double> target_sum, Array<double> total, Array<double> loss,
                   Array<double> accuracy)
 {
     const bool open = step[0] >= steps[0] - window[0];
+    if (!open)
+        for (size_t k = 0; k < error.size; k++) error[k] = 0;
+    if (!open && !recording[0]) return 0;
     const int64_t readouts = v.size / samples[0];
     double sum = 0;
     for (int64_t b = 0; b < samples[0]; b++) {

@@ -21,7 +21,7 @@ _FAULTS = {
 }
 
 
-def mean_squared_error(step, steps, window, samples, v, target, output, error,
+def mean_squared_error(step, steps, window, recording, samples, v, target, output, error,
                        output_sum, target_sum, total, loss, accuracy):  # fmt: skip
     """The Python form: half the squared error, summed over the window and over the readouts."""
     output[:] = v
@@ -34,16 +34,19 @@ def mean_squared_error(step, steps, window, samples, v, target, output, error,
     return _judge(step, steps, samples, total, loss, accuracy, output_sum, target_sum)
 
 
-def cross_entropy(step, steps, window, samples, v, target, output, error,
+def cross_entropy(step, steps, window, recording, samples, v, target, output, error,
                   output_sum, target_sum, total, loss, accuracy):  # fmt: skip
     """The Python form: minus the log of the softmax at the target, averaged over the window."""
+    open_window = step[0] >= steps[0] - window[0]
+    error[:] = 0
+    if not (open_window or recording[0]):
+        return 0
     exponent = v.reshape(samples[0], -1)
     exponent = exponent - exponent.max(axis=1, keepdims=True)
     log_sum = np.log(np.exp(exponent).sum(axis=1, keepdims=True))
     logs = (exponent - log_sum).ravel()
     output[:] = np.exp(logs)
-    error[:] = 0
-    if step[0] >= steps[0] - window[0]:
+    if open_window:
         error[:] = output - target
         total -= target @ logs / window[0]
         output_sum += output
@@ -83,6 +86,7 @@ class Loss:
                 "step": (trials, "step"),
                 "steps": (trials, "steps"),
                 "window": np.int64(window),
+                "recording": (trials, "recording"),
                 "samples": np.int64(trials.samples),
                 **{name: (readout, name) for name in ("v", "target", "output", "error")},
                 "output_sum": sums,

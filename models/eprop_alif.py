@@ -17,6 +17,5 @@ eprop_alif: EPropNeuron = eprop_lif.with_equations(
     """,
     name="eprop_alif",
     update=_update(surrogates.piecewise_linear, "A"),
-    threshold="v >= A and t >= t_free",
     parameters={"tau_adapt": Parameter(2 * second, "time constant of the adaptation")},
 )

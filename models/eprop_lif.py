@@ -39,7 +39,7 @@ def _update(surrogate: Surrogate, threshold: str) -> str:
     v = clip(v + zeta*x - v_th*z, v_min, inf)
     {adapt}
     x = 0
-    z = 0
+    z = int(v >= {threshold})*int(t >= t_free)
     psi = int(t >= t_free)*{surrogate.of(f"v - {threshold}")}
     """
 
@@ -51,14 +51,14 @@ eprop_lif = EPropNeuron(
     I : 1 (shared)                                # external current, as the v that it leads to
     zeta = 1 - int(spread)*exp(-dt/tau_m) : 1     # what a spike of weight 1 adds to v
     x : 1                                         # weights of the spikes that arrive in this step
-    z : 1                                         # 1 from a spike until the next step
+    z : 1                                         # 1 in the step of a spike, else 0
     psi : 1                                       # surrogate gradient
     learning_signal : 1
     t_free : second                               # until then, refractory: no spike, psi is 0
     """,
     update=_update(surrogates.piecewise_linear, "v_th"),
-    threshold="v >= v_th and t >= t_free",
-    reset="z = 1; t_free = t + t_ref - 0.5*dt",  # v_th is subtracted in the next step
+    threshold="z > 0",
+    reset="t_free = t + t_ref - 0.5*dt",  # v_th is subtracted in the next step
     method="exact",
     parameters={
         "tau_m": Parameter(30 * ms, "membrane time constant"),

@@ -1,9 +1,9 @@
-"""A `Case` of e-prop as a network of ours."""
+"""A `Case` of e-prop as a network of ours: to draw one, to build it, to run it."""
 
 from types import SimpleNamespace
 
 import numpy as np
-from brian2 import Hz, Network, defaultclock, ms
+from brian2 import Hz, Network, StateMonitor, defaultclock, ms
 
 from brianlearn import (
     Adam,
@@ -18,10 +18,13 @@ from brianlearn import (
     SpikeInput,
     Trial,
     Trials,
+    simulate,
     surrogates,
 )
 from brianlearn.models import eprop_alif, eprop_lif, eprop_readout
+from eprop_cases import Case, Outcome
 
+WEIGHTS = ("w_in", "w_rec", "w_out")
 LOSSES = {"mean_squared_error": MeanSquaredError, "cross_entropy": CrossEntropy}
 
 
@@ -101,3 +104,58 @@ def presented(case, samples):
         for b in range(0, batch, samples):
             chosen = slice(b, b + samples)
             yield Trial.from_raster(case.raster[k, chosen], targets=case.target[k, chosen])
+
+
+def train(case, form, *, add=None, **options):
+    """Build a case, run it, and say what came of it.
+
+    ``add`` gets what was built and returns more objects for its network; ``options`` are those of
+    `build`.
+    """
+    built = build(case, form, **options)
+    judged = StateMonitor(
+        built.learner.loss_kernel, ["loss", "accuracy"], record=[0], when="end", order=70,
+        name="judged",
+    )  # fmt: skip
+    built.network.add(judged, *(add(built) if add else ()))
+    simulate(built.duration, built.network, progress=False)
+    iterations, _, steps, _ = case.raster.shape
+    losses, accuracies = (
+        np.asarray(values)[0, steps - 1 :: steps].reshape(iterations, -1).mean(axis=1)
+        for values in (judged.loss, judged.accuracy)
+    )
+    return Outcome(losses, accuracies, **weights_of(built))
+
+
+def weights_of(built):
+    """The weights of a network that was built, ``[source, target]``."""
+    return {name: np.asarray(getattr(built, name).matrix) for name in WEIGHTS}
+
+
+def deviation(ours, theirs):
+    """The largest deviation of losses and weights, each relative to the largest of its kind."""
+    return max(
+        np.abs(getattr(ours, name) - getattr(theirs, name)).max()
+        / np.abs(getattr(theirs, name)).max()
+        for name in ("losses", *WEIGHTS)
+    )
+
+
+def random_case(seed=1, *, iterations=2, batch=3, steps=60, n_in=7, n_rec=6, n_out=3, **changes):
+    """A random network that spikes, with one trial after another of Poisson input."""
+    random = np.random.default_rng(seed)
+    changes = {"width": 0.5, "height": 0.6, "v_th": 0.5, "tau_m": 8.0, "tau_out": 12.0} | changes
+    scale = 0.5 if changes.get("regular") else 4.0
+    targets = random.normal(size=(iterations, batch, steps, n_out))
+    if changes.get("loss") == "cross_entropy":
+        labels = random.integers(n_out, size=(iterations, batch))
+        targets = np.repeat(np.eye(n_out)[labels][:, :, None], steps, axis=2)
+    return Case(
+        w_in=scale * random.normal(0.3, 1, size=(n_in, n_rec)),
+        w_rec=scale * random.normal(size=(n_rec, n_rec)) * ~np.eye(n_rec, dtype=bool),
+        w_out=random.normal(size=(n_rec, n_out)),
+        feedback=random.normal(size=(n_rec, n_out)),
+        raster=random.random((iterations, batch, steps, n_in)) < 0.2,
+        target=targets,
+        **changes,
+    )

@@ -14,14 +14,22 @@ _CTYPES = {"f": "double", "i8": "int64_t", "i4": "int32_t", "b": "char"}
 
 
 def native(text_or_path, function, **dtypes):
-    """Compile one function; ``dtypes`` names its parameters in order ("f", "i8", "i4", "b")."""
-    types = [_CTYPES[code] for code in dtypes.values()]
+    """Compile one function; ``dtypes`` names its parameters in order ("f", "i8", "i4", "b").
+
+    A list of two arrays is "i4*2".
+    """
+    types, views = [], []
+    for code in dtypes.values():
+        kind, _, count = code.partition("*")
+        ctype, first = _CTYPES[kind], len(types)
+        types += [ctype] * int(count or 1)
+        items = [f"Array<{ctype}>{{p{k}, n{k}}}" for k in range(first, len(types))]
+        views.append(f"Arrays<{ctype}>({{{', '.join(items)}}})" if count else items[0])
     parameters = ", ".join(f"{t}* p{k}, size_t n{k}" for k, t in enumerate(types))
-    views = ", ".join(f"Array<{t}>{{p{k}, n{k}}}" for k, t in enumerate(types))
     text = (
         f"{self_contained(text_or_path)}\n"
         f'extern "C" int call({parameters})'
-        f"{{ using namespace rule; return rule::{function}({views}); }}\n"
+        f"{{ using namespace rule; return rule::{function}({', '.join(views)}); }}\n"
     )
     library = Path(tempfile.mkdtemp()) / "rule.so"
     command = [*compiler.command(), *compiler.exact_flags(), "-shared", "-fPIC", "-x", "c++", "-"]
@@ -30,10 +38,10 @@ def native(text_or_path, function, **dtypes):
 
     def run(**arguments):
         words = []
-        for name in dtypes:
-            array = arguments[name]
-            assert array.flags.c_contiguous
-            words += [array.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(array.size)]
+        for name, code in dtypes.items():
+            for array in arguments[name] if "*" in code else [arguments[name]]:
+                assert array.flags.c_contiguous
+                words += [array.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(array.size)]
         return call(*words)
 
     return run

@@ -1,105 +1,101 @@
-// eprop_adjoint.py's rules in C++. History is kept sample by sample, so that one sample's backward
-// pass reads memory in order, with all per-neuron state in the nearest cache.
+// eprop_adjoint.py's rules in C++. The history is kept step by step, all samples side by side, and
+// read backwards: memory is the limit, so both passes go through it in long runs.
 #include <cstring>
 #include <vector>
 
 using brianlearn::FlushTinyToZero;
 
-// Note the spikes of this step: when they arrive, and from whom, in the list of their sample.
-static void note_spikes(int64_t step, int64_t steps, size_t samples, const Array<int32_t>& spikes,
-                        const Array<int64_t>& first, const Array<int64_t>& sources,
-                        const Array<int64_t>& lag, const Array<int32_t>& arrivals,
-                        const Array<int32_t>& origins, const Array<int64_t>& counts)
-{
-    if (step == 0) std::memset(counts.data, 0, counts.size * sizeof(int64_t));
-    const int64_t arrival = step + lag[0], n = sources[0];
-    if (arrival >= steps) return;  // no spike crosses a trial's end
-    const size_t capacity = arrivals.size / samples;
-    for (int32_t s = 0; s < spikes[spikes.size - 1]; s++) {
-        const int64_t source = spikes[s] - first[0], sample = source / n;
-        if (source < 0 || sample >= (int64_t)samples) continue;
-        const size_t k = sample * capacity + counts[sample]++;
-        arrivals[k] = (int32_t)arrival;
-        origins[k] = (int32_t)(source - sample * n);
+// Spikes in the order of their arrival, so far in the trial: when, and from whom (sample by sample).
+struct Heard {
+    const Array<int32_t>&arrivals, &origins;
+    const Array<int64_t>& count;
+
+    void note(int64_t step, int64_t steps, size_t samples, const Array<int32_t>& spikes,
+              int64_t first, int64_t sources, int64_t lag) const
+    {
+        if (step == 0) count[0] = 0;
+        if (step + lag >= steps) return;  // no spike crosses a trial's end
+        for (int32_t s = 0; s < spikes[spikes.size - 1]; s++) {
+            const int64_t source = spikes[s] - first;
+            if (source < 0 || source >= sources * (int64_t)samples) continue;
+            arrivals[count[0]] = (int32_t)(step + lag);
+            origins[count[0]++] = (int32_t)source;
+        }
     }
-}
+};
 
-static void keep(double* history, const Array<double>& now, size_t samples, int64_t step,
-                 int64_t steps)
-{
-    const size_t n = now.size / samples;
-    for (size_t b = 0; b < samples; b++)
-        std::memcpy(history + (b * steps + step) * n, now.data + b * n, n * sizeof(double));
-}
-
-// The spikes of one connection, from the last on: each adds the row of sensitivities `H` of its step
-// to the gradient of its source's row.
+// The spikes of one connection, from the last on: each adds its sample's row of sensitivities `H` of
+// its step to the gradient of its source's row.
 struct Events {
     const int32_t *arrivals, *origins, *rows, *columns;  // rows: null if every target has a place
     double* gradient;
-    int64_t left;
+    int64_t left, sources;
 
-    void add(int32_t t, const double* __restrict H, size_t n)
+    void add(int32_t t, const double* H, size_t n)
     {
         for (; left > 0 && arrivals[left - 1] == t; left--) {
-            const int32_t i = origins[left - 1];
+            const int64_t sample = origins[left - 1] / sources;
+            const int64_t i = origins[left - 1] - sample * sources;
+            const double* __restrict from = H + sample * n;
             if (rows) {
-                for (int32_t k = rows[i]; k < rows[i + 1]; k++) gradient[k] += H[columns[k]];
+                for (int32_t k = rows[i]; k < rows[i + 1]; k++) gradient[k] += from[columns[k]];
             } else {
                 double* __restrict row = gradient + i * n;
-                for (size_t j = 0; j < n; j++) row[j] += H[j];
+                for (size_t j = 0; j < n; j++) row[j] += from[j];
             }
         }
     }
 };
 
-static std::vector<Events> events_of(size_t sample, size_t samples, const Arrays<int32_t>& arrivals,
-                                     const Arrays<int32_t>& origins, const Arrays<int64_t>& counts,
-                                     const Arrays<int32_t>& rows, const Arrays<int32_t>& columns,
-                                     const Arrays<double>& gradient)
+static std::vector<Events> all_events(const Arrays<int32_t>& arrivals,
+                                      const Arrays<int32_t>& origins,
+                                      const Arrays<int64_t>& counts,
+                                      const Arrays<int64_t>& sources, const Arrays<int32_t>& rows,
+                                      const Arrays<int32_t>& columns,
+                                      const Arrays<double>& gradient)
 {
     std::vector<Events> all;
-    for (size_t p = 0; p < gradient.size; p++) {
-        const size_t first = sample * (arrivals[p].size / samples);
-        all.push_back({arrivals[p].data + first, origins[p].data + first,
+    for (size_t p = 0; p < gradient.size; p++)
+        all.push_back({arrivals[p].data, origins[p].data,
                        rows[p].size > 1 ? rows[p].data : nullptr, columns[p].data,
-                       gradient[p].data, counts[p][sample]});
-    }
+                       gradient[p].data, counts[p][0], sources[p][0]});
     return all;
 }
 
 static double element(const Array<double>& values, size_t i) { return values[i % values.size]; }
 
-// Per-neuron constants and running sensitivities of one sample.
+// Constants of the neurons, and what runs backwards.
 struct Neurons {
     size_t n;
     std::vector<double> alpha, zeta, rho, beta, reg, q, lambda, H;
 
-    explicit Neurons(size_t n)
-        : n(n), alpha(n), zeta(n), rho(n), beta(n), reg(n), q(n), lambda(n), H(n) {}
-
-    // One step back in time; `L` is the learning signal, null where it is zero.
-    template <bool ADAPTS>
-    void back(const double* __restrict psi, const double* __restrict L, double kappa)
+    explicit Neurons(size_t count, size_t n)
+        : n(n), alpha(count), zeta(count), rho(count), beta(count), reg(count), q(count),
+          lambda(count), H(count)
     {
-        double *__restrict q_ = q.data(), *__restrict l_ = lambda.data(), *__restrict h_ = H.data();
-        const double *__restrict a_ = alpha.data(), *__restrict z_ = zeta.data(),
-                     *__restrict r_ = rho.data(), *__restrict b_ = beta.data(),
-                     *__restrict reg_ = reg.data();
+    }
+
+    // One step back in time for one sample, whose neurons begin at `at`, and their constants at
+    // `same`; `L` is the learning signal.
+    template <bool ADAPTS, bool OPEN>
+    void back(size_t at, size_t same, const double* __restrict psi, const double* __restrict L,
+              double kappa)
+    {
+        double *__restrict q_ = q.data() + at, *__restrict l_ = lambda.data() + at,
+                           *__restrict h_ = H.data() + at;
+        const double *__restrict a_ = alpha.data() + same, *__restrict z_ = zeta.data() + same,
+                     *__restrict r_ = rho.data() + same, *__restrict b_ = beta.data() + same,
+                     *__restrict reg_ = reg.data() + at;
         const double take = 1 - kappa;
-        if (L)
-            for (size_t j = 0; j < n; j++) q_[j] = kappa * q_[j] + L[j];
-        else
-            for (size_t j = 0; j < n; j++) q_[j] = kappa * q_[j];
         for (size_t j = 0; j < n; j++) {
-            const double c = take * q_[j] + reg_[j];
-            double g;
+            const double filtered = OPEN ? kappa * q_[j] + L[j] : kappa * q_[j];
+            const double c = take * filtered + reg_[j];
+            double g = psi[j] * c;
             if (ADAPTS) {
                 g = psi[j] * (c + l_[j]);
                 l_[j] = r_[j] * l_[j] - b_[j] * g;
-            } else {
-                g = psi[j] * c;
             }
+            q_[j] = filtered;
             h_[j] = a_[j] * h_[j] + z_[j] * g;
         }
     }
@@ -128,7 +124,7 @@ int adjoint(Array<int64_t> step, Array<int64_t> steps, Array<double> interval,
             Arrays<double> gradient)
 {
     const int64_t T = steps[0], s = step[0];
-    const size_t B = samples[0], n = psi.size / B, readouts = error.size / B;
+    const size_t B = samples[0], N = psi.size, n = N / B, readouts = error.size / B;
     if (recording[0])
         for (size_t b = 0; b < B; b++)
             learning_signal_of(error.data + b * readouts, feedback, n, readouts,
@@ -136,42 +132,46 @@ int adjoint(Array<int64_t> step, Array<int64_t> steps, Array<double> interval,
     if (!learning[0]) return 0;
     if (s == 0) std::memset(spike_counts.data, 0, spike_counts.size * sizeof(int64_t));
     for (int32_t k = 0; k < spiking[spiking.size - 1]; k++) spike_counts[spiking[k]]++;
-    keep(psi_history.data, psi, B, s, T);
-    keep(error_history.data, error, B, s, T);
+    std::memcpy(psi_history.data + s * N, psi.data, N * sizeof(double));
+    std::memcpy(error_history.data + s * error.size, error.data, error.size * sizeof(double));
     for (size_t p = 0; p < gradient.size; p++)
-        note_spikes(s, T, B, spikes[p], first[p], sources[p], lag[p], arrivals[p], origins[p],
-                    counts[p]);
+        Heard{arrivals[p], origins[p], counts[p]}.note(s, T, B, spikes[p], first[p][0],
+                                                       sources[p][0], lag[p][0]);
     if (s < T - 1) return 0;
 
     const FlushTinyToZero scope;
     const double kappa = std::exp(-interval[0] / tau_out[0]);
+    Neurons neurons(N, n);
+    bool adapts = false, alike = true;
+    for (size_t i = 0; i < N; i++) {
+        neurons.alpha[i] = std::exp(-interval[0] / element(tau_m, i));
+        neurons.zeta[i] = 1 - element(spread, i) * neurons.alpha[i];
+        neurons.rho[i] = std::exp(-interval[0] / element(tau_adapt, i));
+        neurons.beta[i] = element(beta, i);
+        const double deviation = (double)spike_counts[i] / T - rate[0] * interval[0];
+        neurons.reg[i] = c_reg[0] * deviation / T;
+        adapts |= neurons.beta[i] != 0;
+        const size_t j = i % n;  // the same neuron in the first sample
+        alike &= neurons.alpha[i] == neurons.alpha[j] && neurons.zeta[i] == neurons.zeta[j] &&
+                 neurons.rho[i] == neurons.rho[j] && neurons.beta[i] == neurons.beta[j];
+    }
+    auto events = all_events(arrivals, origins, counts, sources, rows, columns, gradient);
     std::vector<double> L(n);
-    for (size_t b = 0; b < B; b++) {
-        Neurons neurons(n);
-        bool adapts = false;
-        for (size_t j = 0; j < n; j++) {
-            const size_t i = b * n + j;
-            neurons.alpha[j] = std::exp(-interval[0] / element(tau_m, i));
-            neurons.zeta[j] = 1 - element(spread, i) * neurons.alpha[j];
-            neurons.rho[j] = std::exp(-interval[0] / element(tau_adapt, i));
-            neurons.beta[j] = element(beta, i);
-            adapts |= neurons.beta[j] != 0;
-            const double deviation = (double)spike_counts[i] / T - rate[0] * interval[0];
-            neurons.reg[j] = c_reg[0] * deviation / T;
+    for (int64_t t = T - 1; t >= 0; t--) {
+        for (size_t b = 0; b < B; b++) {
+            const size_t at = b * n, same = alike ? 0 : at;
+            const double* now = psi_history.data + t * N + at;
+            const double* error_then = error_history.data + t * error.size + b * readouts;
+            if (t >= T - window[0]) {
+                learning_signal_of(error_then, feedback, n, readouts, L.data());
+                adapts ? neurons.back<true, true>(at, same, now, L.data(), kappa)
+                       : neurons.back<false, true>(at, same, now, L.data(), kappa);
+            } else {
+                adapts ? neurons.back<true, false>(at, same, now, L.data(), kappa)
+                       : neurons.back<false, false>(at, same, now, L.data(), kappa);
+            }
         }
-        auto events = events_of(b, B, arrivals, origins, counts, rows, columns, gradient);
-        for (int64_t t = T - 1; t >= 0; t--) {
-            const bool open = t >= T - window[0];
-            if (open)
-                learning_signal_of(error_history.data + (b * T + t) * readouts, feedback, n,
-                                   readouts, L.data());
-            const double* now = psi_history.data + (b * T + t) * n;
-            if (adapts)
-                neurons.back<true>(now, open ? L.data() : nullptr, kappa);
-            else
-                neurons.back<false>(now, open ? L.data() : nullptr, kappa);
-            for (Events& connection : events) connection.add((int32_t)t, neurons.H.data(), n);
-        }
+        for (Events& connection : events) connection.add((int32_t)t, neurons.H.data(), n);
     }
     return 0;
 }
@@ -186,24 +186,21 @@ int adjoint_readout(Array<int64_t> step, Array<int64_t> steps, Array<double> int
 {
     if (!learning[0]) return 0;
     const int64_t T = steps[0], s = step[0];
-    const size_t B = samples[0], n = error.size / B;
-    keep(error_history.data, error, B, s, T);
+    const size_t B = samples[0], N = error.size;
+    std::memcpy(error_history.data + s * N, error.data, N * sizeof(double));
     for (size_t p = 0; p < gradient.size; p++)
-        note_spikes(s, T, B, spikes[p], first[p], sources[p], lag[p], arrivals[p], origins[p],
-                    counts[p]);
+        Heard{arrivals[p], origins[p], counts[p]}.note(s, T, B, spikes[p], first[p][0],
+                                                       sources[p][0], lag[p][0]);
     if (s < T - 1) return 0;
 
     const FlushTinyToZero scope;
     const double kappa = std::exp(-interval[0] / tau_m[0]), zeta = 1 - spread[0] * kappa;
-    std::vector<double> H(n);
-    for (size_t b = 0; b < B; b++) {
-        std::fill(H.begin(), H.end(), 0.0);
-        auto events = events_of(b, B, arrivals, origins, counts, rows, columns, gradient);
-        for (int64_t t = T - 1; t >= 0; t--) {
-            const double* now = error_history.data + (b * T + t) * n;
-            for (size_t k = 0; k < n; k++) H[k] = kappa * H[k] + zeta * now[k];
-            for (Events& connection : events) connection.add((int32_t)t, H.data(), n);
-        }
+    std::vector<double> H(N);
+    auto events = all_events(arrivals, origins, counts, sources, rows, columns, gradient);
+    for (int64_t t = T - 1; t >= 0; t--) {
+        const double* now = error_history.data + t * N;
+        for (size_t k = 0; k < N; k++) H[k] = kappa * H[k] + zeta * now[k];
+        for (Events& connection : events) connection.add((int32_t)t, H.data(), N / B);
     }
     return 0;
 }

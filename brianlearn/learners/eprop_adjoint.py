@@ -36,9 +36,9 @@ def adjoint(
     if s == 0:
         spike_counts[:] = 0
     spike_counts[spiking[: spiking[-1]]] += 1
-    psis = psi_history.reshape(B, T, -1)
-    kept_errors = error_history.reshape(B, T, -1)
-    psis[:, s], kept_errors[:, s] = psi.reshape(B, -1), errors
+    psis = psi_history.reshape(T, B, -1)
+    kept_errors = error_history.reshape(T, B, -1)
+    psis[s], kept_errors[s] = psi.reshape(B, -1), errors
     lists = [*zip(spikes, first, sources, lag, arrivals, origins, counts, strict=True)]
     for connection in lists:
         _note_spikes(s, T, B, *connection)
@@ -51,14 +51,14 @@ def adjoint(
     alpha, zeta, rho, beta = (_per_neuron(x, B, n) for x in (alpha, zeta, rho, beta))
     reg = c_reg[0] * (spike_counts.reshape(B, n) / T - rate[0] * interval[0]) / T
     q, lam, H = np.zeros((3, B, n))
-    sensitivity = np.empty((B, T, n))
+    sensitivity = np.empty((T, B, n))
     for t in reversed(range(T)):
-        q = kappa * q + kept_errors[:, t] @ weights.T  # the learning signal, filtered backwards
-        g = psis[:, t] * ((1 - kappa) * q + reg + lam)  # sensitivity to the presynaptic trace
+        q = kappa * q + kept_errors[t] @ weights.T  # the learning signal, filtered backwards
+        g = psis[t] * ((1 - kappa) * q + reg + lam)  # sensitivity to the presynaptic trace
         lam = rho * lam - beta * g  # sensitivity to the trace of the adaptation
         H = alpha * H + zeta * g
-        sensitivity[:, t] = H
-    _add_products(sensitivity, arrivals, origins, counts, rows, columns, gradient)
+        sensitivity[t] = H
+    _add_products(sensitivity, sources, arrivals, origins, counts, rows, columns, gradient)
 
 
 def adjoint_readout(
@@ -69,8 +69,8 @@ def adjoint_readout(
     if not learning[0]:
         return
     T, s, B = steps[0], step[0], samples[0]
-    errors = error_history.reshape(B, T, -1)
-    errors[:, s] = error.reshape(B, -1)
+    errors = error_history.reshape(T, B, -1)
+    errors[s] = error.reshape(B, -1)
     lists = [*zip(spikes, first, sources, lag, arrivals, origins, counts, strict=True)]
     for connection in lists:
         _note_spikes(s, T, B, *connection)
@@ -80,26 +80,24 @@ def adjoint_readout(
     kappa = np.exp(-interval[0] / tau_m[0])
     zeta = 1 - spread[0] * kappa
     sensitivity = np.empty(errors.shape)
-    H = np.zeros(errors[:, 0].shape)
+    H = np.zeros(errors[0].shape)
     for t in reversed(range(T)):
-        H = kappa * H + zeta * errors[:, t]
-        sensitivity[:, t] = H
-    _add_products(sensitivity, arrivals, origins, counts, rows, columns, gradient)
+        H = kappa * H + zeta * errors[t]
+        sensitivity[t] = H
+    _add_products(sensitivity, sources, arrivals, origins, counts, rows, columns, gradient)
 
 
-def _note_spikes(step, steps, samples, spikes, first, sources, lag, arrivals, origins, counts):
-    """Note when this step's spikes arrive, and from whom, in the list of their sample."""
+def _note_spikes(step, steps, samples, spikes, first, sources, lag, arrivals, origins, count):
+    """Note when this step's spikes arrive, and from whom."""
     if step == 0:
-        counts[:] = 0
+        count[0] = 0
     if step + lag[0] >= steps:  # no spike crosses a trial's end
         return
-    capacity = len(arrivals) // samples
-    for source in spikes[: spikes[-1]] - first[0]:
-        sample, origin = divmod(source, sources[0])
-        if 0 <= sample < samples:
-            k = sample * capacity + counts[sample]
-            arrivals[k], origins[k] = step + lag[0], origin
-            counts[sample] += 1
+    origin = spikes[: spikes[-1]] - first[0]
+    origin = origin[(origin >= 0) & (origin < samples * sources[0])]
+    noted = slice(count[0], count[0] + len(origin))
+    arrivals[noted], origins[noted] = step + lag[0], origin
+    count[0] += len(origin)
 
 
 def _per_neuron(values, samples, n):
@@ -107,16 +105,15 @@ def _per_neuron(values, samples, n):
     return np.resize(values, samples * n).reshape(samples, n)
 
 
-def _add_products(sensitivity, arrivals, origins, counts, rows, columns, gradient):
+def _add_products(sensitivity, sources, arrivals, origins, counts, rows, columns, gradient):
     """Every spike adds the sensitivities at its arrival to its source's row of the gradient."""
-    samples, _, n = sensitivity.shape
+    n = sensitivity.shape[2]
     for p, total in enumerate(gradient):
         sparse = len(rows[p]) > 1
-        matrix = np.zeros((len(rows[p]) - 1, n)) if sparse else total.reshape(-1, n)
-        capacity = len(arrivals[p]) // samples
-        for b in range(samples):
-            listed = slice(b * capacity, b * capacity + counts[p][b])
-            np.add.at(matrix, origins[p][listed], sensitivity[b, arrivals[p][listed]])
+        matrix = np.zeros((sources[p][0], n)) if sparse else total.reshape(-1, n)
+        listed = slice(0, counts[p][0])
+        sample, origin = np.divmod(origins[p][listed], sources[p][0])
+        np.add.at(matrix, origin, sensitivity[arrivals[p][listed], sample])
         if sparse:
             i = np.repeat(np.arange(len(matrix)), np.diff(rows[p]))
             total += matrix[i, columns[p]]
@@ -136,7 +133,7 @@ def _lists(projections, trials):
         "columns": [nowhere if p.is_dense else (p, "columns") for p in projections],
         "arrivals": [Scratch(size, np.int32) for size in capacity],
         "origins": [Scratch(size, np.int32) for size in capacity],
-        "counts": [Scratch(B, np.int64) for _ in projections],
+        "counts": [Scratch(1, np.int64) for _ in projections],
         "gradient": [np.zeros(projection.variables["weights"].size) for projection in projections],
     }
 

@@ -1,11 +1,11 @@
-"""Figures from recorded arrays; nothing here knows of Brian2."""
+"""The figure of a FORCE run."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
-__all__ = ["force"]
+from brianlearn.plots.style import INK, OUTPUT, SHADE, TARGET
 
-_INK, _TARGET, _OUTPUT, _LEARNING = "#222222", "#d9822b", "#1f5fa8", "#e8eef7"
+__all__ = ["force"]
 
 
 def force(record: dict, *, window: tuple[float, float], target: str) -> Figure:
@@ -31,24 +31,24 @@ def force(record: dict, *, window: tuple[float, float], target: str) -> Figure:
     )
     t, z, wanted = record["t"], record["z"], record["target"]
 
-    raster.plot(record["spike_t"], record["spike_i"], "|", color=_INK, markersize=3)
+    raster.plot(record["spike_t"], record["spike_i"], "|", color=INK, markersize=3)
     raster.set(ylabel="neuron", title="Spikes of a few neurons")
-    output.plot(t, wanted, color=_TARGET, linewidth=1.2, label=target)
-    output.plot(t, z, color=_OUTPUT, linewidth=0.8, label="readout z")
+    output.plot(t, wanted, color=TARGET, linewidth=1.2, label=target)
+    output.plot(t, z, color=OUTPUT, linewidth=0.8, label="readout z")
     output.set(ylabel="output", title="What the network says, and what it should")
     output.set_ylim(-2, 2)
     output.legend(loc="upper left", ncols=2, frameon=False)
-    error.plot(t, np.abs(z - wanted), color=_INK, linewidth=0.6)
+    error.plot(t, np.abs(z - wanted), color=INK, linewidth=0.6)
     error.set(ylabel="|error|", yscale="log", title="Error")
     error.set_ylim(1e-4, 4)
     decoders.plot(record["decoder_t"], record["decoders"].T, linewidth=0.9)
     decoders.set(xlabel="time (s)", ylabel="phi (s)", title="Some decoders")
 
     for axes in (raster, output, error, decoders):
-        axes.axvspan(*window, color=_LEARNING, zorder=0)
+        axes.axvspan(*window, color=SHADE, zorder=0)
         axes.spines[["top", "right"]].set_visible(False)
         axes.title.set(fontsize="medium", ha="left", x=0)
     for time, word in zip(window, ("RLS on", "RLS off"), strict=True):
-        output.annotate(word, (time, 1.75), xytext=(4, 0), textcoords="offset points", color=_INK)
+        output.annotate(word, (time, 1.75), xytext=(4, 0), textcoords="offset points", color=INK)
     raster.set_xlim(t[0], t[-1])
     return figure

@@ -1,0 +1,9 @@
+"""Figures from plain arrays; nothing here knows how they were simulated."""
+
+from brianlearn.plots.answers import evidence
+from brianlearn.plots.curves import losses
+from brianlearn.plots.eprop import snapshot
+from brianlearn.plots.force import force
+from brianlearn.plots.weights import weight_courses, weight_matrices
+
+__all__ = ["evidence", "force", "losses", "snapshot", "weight_courses", "weight_matrices"]
