@@ -28,17 +28,71 @@ WEIGHTS = ("w_in", "w_rec", "w_out")
 LOSSES = {"mean_squared_error": MeanSquaredError, "cross_entropy": CrossEntropy}
 
 
-def build(case, form, *, samples=None, feedback=None):
-    """The network of a case; ``samples`` of its batch at once, the rest one after another."""
+def build(case, form, *, samples=None, feedback=None, masks=None, trials_per_update=None,
+          attach=True, learning=True):  # fmt: skip
+    """The network of a case.
+
+    Parameters
+    ----------
+    case : Case
+    form : {"adjoint", "online"}
+    samples : int, optional
+        Trials at once; by default the batch. The rest comes one after another.
+    feedback : Feedback, optional
+        In place of the case's own matrix.
+    masks : dict of str to array of bool, optional
+        Which pairs "w_in", "w_rec" or "w_out" connect; by default all but autapses.
+    trials_per_update : int, optional
+        By default, what completes the batch.
+    attach, learning : bool
+        Whether there is a learner, and whether it may learn.
+    """
     defaultclock.dt = 1 * ms
     iterations, batch, steps, _ = case.raster.shape
     samples = samples or batch
+    inputs, neurons, readout = groups(case, samples)
+    masks = {"w_rec": ~np.eye(case.n_rec, dtype=bool)} | (masks or {})
+    connections = {}
+    for name, source, target in (
+        ("w_in", inputs, neurons),
+        ("w_rec", neurons, neurons),
+        ("w_out", neurons, readout),
+    ):
+        weights = getattr(case, name)
+        mask = masks.get(name, np.ones(weights.shape, dtype=bool))
+        if form == "adjoint":
+            made = Projection(source, target, weights, variable="x", mask=mask, name=name)
+        else:
+            made = EligibilitySynapses(
+                source, target, weights, readout, samples=samples, mask=mask, name=name
+            )
+        connections[name] = made
+    reset = [neurons, readout]
+    if form == "online":
+        for synapses in connections.values():
+            names = {"zbar", "eps", "ebar", "eligibility_sum", "gradient"}
+            reset += [(synapses, name) for name in sorted(names & set(synapses.variables))]
+    trials = Trials(steps * ms, inputs, reset, readout=readout, name="trials")
+    learner = None
+    if attach:
+        rule = rule_of(case, feedback, trials_per_update or batch // samples)
+        learner = rule.attach(trials, readout, connections.values())
+    trials.present(presented(case, samples), learning=learning)
+    return SimpleNamespace(
+        network=Network(inputs, neurons, readout, *connections.values(), trials),
+        duration=iterations * (batch // samples) * steps * ms,
+        learner=learner, trials=trials, neurons=neurons, readout=readout, inputs=inputs,
+        **connections,
+    )  # fmt: skip
+
+
+def groups(case, samples):
+    """Inputs, neurons and readouts."""
     adapts = case.beta is not None and np.any(case.beta)
     model = (eprop_alif if adapts else eprop_lif).with_surrogate(
         getattr(surrogates, case.surrogate)
     )
     parameters = {"tau_adapt": case.tau_adapt * ms} if adapts else {}
-    inputs = SpikeInput(case.n_in, samples, name="inputs")
     neurons = model.neurons(
         case.n_rec * samples, name="neurons", tau_m=case.tau_m * ms, v_th=case.v_th,
         v_min=case.v_min, t_ref=case.refractory_steps * ms, spread=not case.regular,
@@ -50,51 +104,24 @@ def build(case, form, *, samples=None, feedback=None):
     readout = eprop_readout.neurons(
         case.n_out * samples, name="readout", tau_m=case.tau_out * ms, spread=not case.regular_out
     )
-    autapses = ~np.eye(case.n_rec, dtype=bool)
-    ends = {
-        "w_in": (inputs, neurons, case.w_in, np.ones(case.w_in.shape, dtype=bool)),
-        "w_rec": (neurons, neurons, case.w_rec, autapses),
-        "w_out": (neurons, readout, case.w_out, np.ones(case.w_out.shape, dtype=bool)),
-    }
-    if form == "adjoint":
-        connections = {
-            name: Projection(source, target, weights, variable="x", mask=mask, name=name)
-            for name, (source, target, weights, mask) in ends.items()
-        }
-    else:
-        connections = {
-            name: EligibilitySynapses(
-                source, target, weights, readout, samples=samples, mask=mask, name=name
-            )
-            for name, (source, target, weights, mask) in ends.items()
-        }
-    reset = [neurons, readout]
-    if form == "online":
-        for synapses in connections.values():
-            names = {"zbar", "eps", "ebar", "eligibility_sum", "gradient"}
-            reset += [(synapses, name) for name in sorted(names & set(synapses.variables))]
-    trials = Trials(steps * ms, inputs, reset, readout=readout, name="trials")
+    return SpikeInput(case.n_in, samples, name="inputs"), neurons, readout
+
+
+def rule_of(case, feedback, trials_per_update):
+    """The case's `EProp`."""
     numbers = {"learning_rate": case.learning_rate}
     numbers |= {"lower": case.bounds[0], "upper": case.bounds[1]}
     if case.optimizer == "adam":
         numbers |= {"beta_1": case.beta_1, "beta_2": case.beta_2, "epsilon": case.epsilon}
-    rule = EProp(
+    return EProp(
         loss=LOSSES[case.loss](),
         optimizer=(Adam if case.optimizer == "adam" else GradientDescent)(**numbers),
         feedback=feedback or Given(case.feedback),
         regularizer=FiringRate(case.c_reg, case.f_target * Hz),
         window=case.window * ms if case.window else None,
         average=case.average,
-        trials_per_update=batch // samples,
+        trials_per_update=trials_per_update,
     )
-    learner = rule.attach(trials, readout, connections.values())
-    trials.present(presented(case, samples))
-    network = Network(inputs, neurons, readout, *connections.values(), trials)
-    duration = iterations * (batch // samples) * steps * ms
-    return SimpleNamespace(
-        network=network, duration=duration, learner=learner, trials=trials, neurons=neurons,
-        readout=readout, inputs=inputs, **connections,
-    )  # fmt: skip
 
 
 def presented(case, samples):
@@ -130,6 +157,17 @@ def train(case, form, *, add=None, **options):
 def weights_of(built):
     """The weights of a network that was built, ``[source, target]``."""
     return {name: np.asarray(getattr(built, name).matrix) for name in WEIGHTS}
+
+
+def gradients_of(built):
+    """The gradients that wait for their update, summed over samples and trials."""
+    gradients = {}
+    for name, plastic in built.learner.plastic.items():
+        group, variable = plastic.gradient
+        values, mask = np.asarray(getattr(group, variable)), plastic.connection.mask
+        gradients[name] = np.zeros(mask.shape)
+        gradients[name][mask] = values[mask.ravel()] if values.size == mask.size else values
+    return gradients
 
 
 def deviation(ours, theirs):

@@ -16,7 +16,7 @@ Array<{{ a.ctype }}>{
 {%- endif %}}
 {%- endmacro %}
     {% for argument in arguments %}{% for a in argument['items'] if a.scratch %}
-    static {{ a.ctype }}* const _scratch_{{ a.name }} = ({{ a.ctype }}*)std::calloc({{ a.size }}, sizeof({{ a.ctype }}));
+    static {{ a.ctype }}* const _scratch_{{ a.name }} = ({{ a.ctype }}*)rule::brianlearn::zeros((size_t){{ a.size }} * sizeof({{ a.ctype }}));
     if (!_scratch_{{ a.name }}) throw std::bad_alloc();
     {% endfor %}{% endfor %}
     {% if has_signals %}

@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <cstdlib>
 #include <initializer_list>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 #ifdef __AVX512F__
 #include <immintrin.h>
 #endif
@@ -59,6 +62,24 @@ static inline double dot(const double* a, const double* b, size_t n)
     double total = sum(s);
     for (; i < n; i++) total += a[i] * b[i];
     return total;
+}
+
+// Zeros that take memory only where they are written; in huge pages where the system has them, since
+// a history that is written in strides would miss the translation of almost every address.
+static inline void* zeros(size_t bytes)
+{
+    const size_t huge = (size_t)1 << 21;
+#ifdef __linux__
+    if (bytes >= 2 * huge) {
+        const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+        void* mapped = mmap(nullptr, bytes + huge, PROT_READ | PROT_WRITE, flags, -1, 0);
+        if (mapped == MAP_FAILED) return nullptr;
+        const size_t aligned = ((size_t)mapped + huge - 1) & ~(huge - 1);
+        madvise((void*)aligned, bytes, MADV_HUGEPAGE);
+        return (void*)aligned;
+    }
+#endif
+    return std::calloc(bytes, 1);
 }
 
 // While one exists, numbers below 1e-308 count as zero: what a silent neuron's trace decays into

@@ -81,6 +81,7 @@ struct Neurons {
     void back(size_t at, size_t same, const double* __restrict psi, const double* __restrict L,
               double kappa)
     {
+        for (size_t j = 0; j < n; j += 8) __builtin_prefetch(psi - H.size() + j);
         double *__restrict q_ = q.data() + at, *__restrict l_ = lambda.data() + at,
                            *__restrict h_ = H.data() + at;
         const double *__restrict a_ = alpha.data() + same, *__restrict z_ = zeta.data() + same,
