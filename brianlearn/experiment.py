@@ -15,7 +15,15 @@ from brianlearn import record
 from brianlearn.errors import CompilationError, CompilerNotFoundError, DivergenceError
 from brianlearn.targets import TARGETS
 
-__all__ = ["arguments", "process_age", "run", "versions", "write"]
+__all__ = [
+    "add_checkpoint",
+    "arguments",
+    "checkpoint",
+    "process_age",
+    "run",
+    "versions",
+    "write",
+]
 
 
 def arguments(doc: str, name: str) -> argparse.ArgumentParser:
@@ -33,6 +41,27 @@ def arguments(doc: str, name: str) -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--no-plot", action="store_true", help="draw no figures")
     return parser
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """The flags of a script that can be stopped and resumed."""
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="keep what was learned in this file"
+    )
+    parser.add_argument(
+        "--resume", action="store_true",
+        help="go on from the checkpoint, if it exists; the result is that of a run in one piece",
+    )  # fmt: skip
+
+
+def checkpoint(options: argparse.Namespace, suffix: str = "") -> dict:
+    """What the flags mean to `Training`; ``suffix`` tells the trainings of one script apart."""
+    path = options.checkpoint
+    if options.resume and path is None:
+        raise ValueError("--resume needs the --checkpoint to go on from.")
+    if path is not None and suffix:
+        path = path.with_name(f"{path.stem}-{suffix}{path.suffix}")
+    return {"checkpoint": path, "resume": options.resume}
 
 
 def run(main, parser: argparse.ArgumentParser) -> None:

@@ -84,7 +84,8 @@ class Recorder(Kernel):
         self.each, self.samples = each, trials.samples
         self.steps_per_trial = trials.steps_per_trial
         self.widths = {key: len(index) for key, index in chosen.items()}
-        self._whole = set(chosen) - set(indices or {})
+        whole = set(chosen) - set(indices or {})
+        self._whole = {key for key in whole if not find_array(*variables[key]).scalar}
         folder = tempfile.TemporaryDirectory(prefix="brianlearn_recorder_")
         weakref.finalize(self, folder.cleanup)
         self.path = Path(folder.name) / "record.bin"
@@ -131,7 +132,7 @@ class Recorder(Kernel):
         }
 
     def _by_sample(self, name, part):
-        if name not in self._whole or part.shape[-1] % self.samples or part.shape[-1] == 1:
+        if name not in self._whole or part.shape[-1] % self.samples:
             return part
         return part.reshape(*part.shape[:-1], self.samples, -1)
 

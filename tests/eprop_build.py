@@ -170,13 +170,15 @@ def gradients_of(built):
     return gradients
 
 
-def deviation(ours, theirs):
-    """The largest deviation of losses and weights, each relative to the largest of its kind."""
-    return max(
+def deviation(case, ours, theirs):
+    """The largest deviation of losses, and of weights relative to how far they have moved."""
+    losses = np.abs(ours.losses - theirs.losses).max() / max(np.abs(theirs.losses).max(), 1e-4)
+    weights = [
         np.abs(getattr(ours, name) - getattr(theirs, name)).max()
-        / np.abs(getattr(theirs, name)).max()
-        for name in ("losses", *WEIGHTS)
-    )
+        / max(np.abs(getattr(theirs, name) - getattr(case, name)).max(), 1e-4)
+        for name in WEIGHTS
+    ]
+    return max(losses, *weights)
 
 
 def random_case(seed=1, *, iterations=2, batch=3, steps=60, n_in=7, n_rec=6, n_out=3, **changes):

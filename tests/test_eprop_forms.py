@@ -11,6 +11,7 @@ import eprop_oracle as oracle
 from eprop_build import deviation, random_case, train
 
 FORMS = ("adjoint", "online")
+TOLERANCE = 1e-11  # of how far weights move: 1e-14 of themselves
 
 cases = st.builds(
     random_case,
@@ -54,19 +55,19 @@ def test_forms_agree(numpy_target, case, beta, sparse, seed):
     if sparse:
         case = replace(case, **{name: getattr(case, name) * masks[name] for name in masks})
     adjoint, online = (train(case, form, masks=masks) for form in FORMS)
-    assert deviation(online, adjoint) < 1e-10
+    assert deviation(case, online, adjoint) < TOLERANCE
     if not sparse:
-        assert deviation(adjoint, oracle.train(case)) < 1e-10
+        assert deviation(case, adjoint, oracle.train(case)) < TOLERANCE
 
 
 FIXED = {
     "LIF": random_case(2, refractory_steps=2, current=0.3, learning_rate=1e-3),
     "ALIF, both spikes spread": random_case(
-        3, beta=np.array([0, 0.3, 0, 0.1, 0.3, 0.05]), tau_adapt=40.0, window=30
+        3, beta=np.array([0, 0.3, 0, 0.1, 0.3, 0.05]), tau_adapt=40.0, window=30, learning_rate=1e-3
     ),
     "ALIF, classes, Adam": random_case(
         4, beta=np.full(6, 0.2), loss="cross_entropy", optimizer="adam", learning_rate=1e-2,
-        regular=True, regular_out=True, window=20, average=True, bounds=(-2.0, 2.0),
+        regular=True, regular_out=True, window=20, average=True, bounds=(-2.13, 2.13),
     ),
 }  # fmt: skip
 
@@ -79,9 +80,11 @@ FIXED = {
     indirect=True,
 )
 def test_fixed_cases(target, name, form):
-    expected = oracle.train(FIXED[name])
-    assert min(np.ptp(expected.losses), np.abs(expected.w_in - FIXED[name].w_in).max()) > 1e-3
-    assert deviation(train(FIXED[name], form), expected) < 1e-12
+    case = FIXED[name]
+    expected = oracle.train(case)
+    assert np.ptp(expected.losses) > 1e-3
+    assert np.abs(expected.w_in - case.w_in).max() > 1e-3
+    assert deviation(case, train(case, form), expected) < TOLERANCE
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -90,8 +93,8 @@ def test_batch_is_the_mean_of_its_samples(numpy_target, form, optimizer):
     """At once, one sample after another with an update at the end, or in halves."""
     case = random_case(batch=4, optimizer=optimizer, learning_rate=1e-3)
     together, singly, halves = (train(case, form, samples=samples) for samples in (4, 1, 2))
-    assert deviation(singly, together) < 1e-12
-    assert deviation(halves, together) < 1e-12
+    assert deviation(case, singly, together) < TOLERANCE
+    assert deviation(case, halves, together) < TOLERANCE
 
 
 @pytest.mark.parametrize("form", FORMS)

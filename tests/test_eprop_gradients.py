@@ -90,5 +90,5 @@ def test_symmetric_feedback_is_the_readout_as_it_is(numpy_target, form, samples)
     """The weights at each moment, not those at the start; for each sample of a batch the same."""
     case = random_case(iterations=4, optimizer="adam", learning_rate=0.05)
     outcome = train(case, form, samples=samples, feedback=Symmetric())
-    assert deviation(outcome, follow(case, lambda w_out: w_out)) < 1e-12
-    assert deviation(outcome, follow(case, lambda w_out: case.w_out)) > 1e-3
+    assert deviation(case, outcome, follow(case, lambda w_out: w_out)) < 1e-11
+    assert deviation(case, outcome, follow(case, lambda w_out: case.w_out)) > 1e-3

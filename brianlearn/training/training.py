@@ -61,7 +61,7 @@ class Training:
     checkpoint : path, optional
         A file that is written, whole, about every two seconds.
     resume : bool
-        Go on from the checkpoint.
+        Go on from the checkpoint, if it exists: a run may have been killed before the first.
     description : dict, optional
         Named numbers and strings; with what the learner says of itself, what a checkpoint must
         agree with.
@@ -76,18 +76,20 @@ class Training:
     Attributes
     ----------
     histories : dict of str to dict of arrays
-        For each phase's name ``loss`` and ``accuracy``, and the courses, a row per iteration.
+        For each phase's name ``loss``, ``accuracy``, ``seconds`` and the courses, a row per
+        iteration. What else is put there is kept in the checkpoint, too.
     build_seconds, run_seconds : float
         Generating and compiling code; all runs.
     began : float
-        `time.time` at the first step.
+        `time.time` at the first step, or None before it.
 
     Raises
     ------
     FileExistsError
         If the checkpoint exists, but is not to be resumed.
-    FileNotFoundError, ValueError
-        If it is to be resumed, but does not exist, is damaged, or is of another training.
+    ValueError
+        If it is to be resumed, but is damaged, or is of another training; the message says in
+        which fields it differs.
 
     Examples
     --------
@@ -124,10 +126,11 @@ class Training:
 
     def _open(self, resume):
         path = self._checkpoint.path
-        if resume:
-            self.state, self.histories = self._checkpoint.load()
-        elif path.exists():
+        if not path.exists():
+            return
+        if not resume:
             raise FileExistsError(f"{path} exists: resume from it, remove it, or name another.")
+        self.state, self.histories = self._checkpoint.load()
 
     def iterations(self, name: str) -> int:
         """How many iterations there have been in phases of a name."""
@@ -220,20 +223,22 @@ class Training:
             self._seconds[learning] = seconds / len(phases)
         self.state = {name: self.execution.get(where) for name, where in self.learner.state.items()}
         self.execution.set(self._located(self.state))
-        self._note(phases)
+        self._note(phases, seconds / len(phases))
         if self._checkpoint:
             self._checkpoint.save(self.state, self.histories)
 
     def _located(self, state):
         return {self.learner.state[name]: values for name, values in state.items()}
 
-    def _note(self, phases):
+    def _note(self, phases, seconds):
         """Add the log's rows to the histories: means over an iteration, weights after it."""
-        rows = self.log.read()
+        count = len(phases)
+        rows = {"seconds": np.full((count, 1), seconds)}
+        for name, values in self.log.read().items():
+            values = values.reshape(count, self.per_iteration, -1)
+            rows[name] = values[:, -1] if name in self.courses else values[..., 0].mean(axis=1)
+        rows["seconds"] = rows["seconds"][:, 0]
         for name, values in rows.items():
-            values = values.reshape(len(phases), self.per_iteration, -1)
-            means = name in ("loss", "accuracy")
-            values = values.mean(axis=(1, 2)) if means else values[:, -1]
             for phase in dict.fromkeys(phase.name for phase in phases):
                 chosen = values[[one.name == phase for one in phases]]
                 columns = self.histories.setdefault(phase, {})
