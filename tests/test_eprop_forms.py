@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import eprop_oracle as oracle
@@ -44,7 +44,10 @@ def masks_of(case, random):
 
 
 @settings(
-    deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=10,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink takes minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(case=cases, beta=st.floats(0, 2), sparse=st.booleans(), seed=st.integers(0, 2**31))
 def test_forms_agree(numpy_target, case, beta, sparse, seed):

@@ -11,7 +11,7 @@ from tqdm import tqdm
 __all__ = ["Display"]
 
 _TERMINAL_SECONDS, _LOG_SECONDS = 0.1, 5  # between looks: a log file keeps every line
-_FORMAT = "{desc}{n_fmt}/{total_fmt} iterations |{bar}| {postfix} [{elapsed}<{remaining}]"
+_FORMAT = "{desc} {n_fmt}/{total_fmt} |{bar}| {postfix} [{elapsed}<{remaining}]"
 
 
 class Display:
@@ -22,22 +22,42 @@ class Display:
     log : Recorder
         With ``loss`` and ``accuracy`` first, a row for each trial.
     trials_per_iteration : int
+    total : int or None
+        Iterations of the phase ``train`` in all runs; None for one bar a run.
     shown : bool
     """
 
-    def __init__(self, log, trials_per_iteration: int, shown: bool = True):
+    def __init__(self, log, trials_per_iteration: int, total: int | None, *, shown: bool):
         self.path, self.width = Path(log.path), sum(log.widths.values())
-        self.per_iteration, self.shown = trials_per_iteration, shown
-        self.bar, self.before = None, 0
+        self.per_iteration, self.total, self.shown = trials_per_iteration, total, shown
+        self.bar, self.before, self.counts = None, 0, True
 
     @contextlib.contextmanager
-    def run(self, iterations: int, done: int):
-        """Show a bar while the context lasts, ``done`` of its iterations being done already."""
+    def run(self, name: str, iterations: int, trained: int):
+        """Show what happens while the context lasts.
+
+        Parameters
+        ----------
+        name : str
+            Of the phase.
+        iterations : int
+            Of the phase.
+        trained : int
+            Iterations of the phase ``train`` before it.
+        """
         if not self.shown:
             yield
             return
-        self.before = done
-        self.bar = tqdm(total=done + iterations, initial=done, bar_format=_FORMAT, leave=False)
+        whole = self.total is not None
+        self.counts = name == "train" or not whole
+        self.before = trained if whole else 0
+        if self.bar is None:
+            total = self.total if whole else iterations
+            self.bar = tqdm(
+                total=total, initial=self.before, bar_format=_FORMAT, leave=False,
+                mininterval=0 if sys.stderr.isatty() else _LOG_SECONDS,
+            )  # fmt: skip
+        self.bar.set_description_str(f"{name:8}", refresh=False)
         stopped = threading.Event()
         watcher = threading.Thread(target=self._watch, args=(stopped,), daemon=True)
         watcher.start()
@@ -46,28 +66,26 @@ class Display:
         finally:
             stopped.set()
             watcher.join()
-            self.bar.close()
+            if not whole or self.before >= self.bar.total:
+                self.bar.close()
+                self.bar = None
 
     def _watch(self, stopped):
-        self.bar.set_description_str("compiling  ")
         while not stopped.wait(_TERMINAL_SECONDS if sys.stderr.isatty() else _LOG_SECONDS):
             self._look()
 
     def _look(self):
         try:
             rows = self.path.stat().st_size // (8 * self.width)
-            if not rows:
-                return
             with open(self.path, "rb") as file:
-                file.seek(8 * self.width * (rows - 1))
+                file.seek(8 * self.width * max(0, rows - 1))
                 loss, accuracy = np.fromfile(file, count=2)
-        except (OSError, ValueError):  # between two chunks there is no log
+        except (OSError, ValueError):  # compiling, or between two chunks: there is no log
             return
-        self.bar.set_description_str("", refresh=False)
         self.bar.set_postfix_str(f"loss {loss:.4g}, accuracy {accuracy:.2f}", refresh=False)
-        self.bar.n = self.before + rows // self.per_iteration
+        self.bar.n = self.before + (rows // self.per_iteration if self.counts else 0)
         self.bar.refresh()
 
     def advance(self, iterations: int) -> None:
         """A chunk of iterations is complete: the log begins anew."""
-        self.before += iterations
+        self.before += iterations if self.counts else 0

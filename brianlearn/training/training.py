@@ -67,6 +67,9 @@ class Training:
         agree with.
     courses : dict of str to array of int, optional
         For connections (by name), the weights whose course over the iterations is kept.
+    total : int, optional
+        How many learning iterations there will be, for the progress bar; by default it shows those
+        of one `run`.
     progress : bool
         Whether to show iteration, loss, accuracy and time left.
     namespace : dict, optional
@@ -101,7 +104,7 @@ class Training:
     def __init__(
         self, learner: EPropLearner, network: Network | None = None, *, checkpoint=None,
         resume: bool = False, description: dict | None = None, courses: dict | None = None,
-        progress: bool = True, namespace: dict | None = None,
+        total: int | None = None, progress: bool = True, namespace: dict | None = None,
     ):  # fmt: skip
         self.learner, self.trials, self.courses = learner, learner.trials, courses or {}
         network = Network(collect(level=1)) if network is None else network
@@ -114,7 +117,7 @@ class Training:
         )
         network.add(self.log)
         self.per_iteration = learner.rule.trials_per_update
-        self.display = Display(self.log, self.per_iteration, progress)
+        self.display = Display(self.log, self.per_iteration, total, shown=progress)
         self.execution = execution_of(network, self.trials, namespace)
         self.state, self.histories = {}, {}
         self.build_seconds, self.run_seconds, self.began = 0.0, 0.0, None
@@ -161,10 +164,11 @@ class Training:
         brianlearn.errors.DivergenceError
             If the loss is no number any more; the checkpoint before that stays.
         """
-        self._prepare()
         total = sum(phase.iterations for phase in phases)
+        learned = len(self.histories.get("train", {"loss": ()})["loss"])
         iterations = self._iterations(phases)
-        with self.display.run(total, 0), ThreadPoolExecutor(1) as pool:
+        with self.display.run(phases[0].name, total, learned), ThreadPoolExecutor(1) as pool:
+            self._prepare()
             coming = pool.submit(self._draw, iterations)
             while chunk := coming.result():
                 self.trials.write([block for _, blocks in chunk for block in blocks])
