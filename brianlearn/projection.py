@@ -4,10 +4,11 @@ from importlib.resources import files
 
 import numpy as np
 from brian2.groups.subgroup import Subgroup
-from brian2.units.fundamentalunits import Quantity, get_dimensions
+from brian2.synapses.synapses import Synapses
+from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity, get_dimensions
 
 from brianlearn import schedule
-from brianlearn.checks import check_unit, find_array
+from brianlearn.checks import check_unit, find_array, unit_name
 from brianlearn.kernel import Kernel
 
 __all__ = ["Projection"]
@@ -137,7 +138,7 @@ class Projection(Kernel):
             arguments["weights"] = Quantity(matrix, dim=get_dimensions(values))
         else:
             arguments |= {"rows": rows, "columns": columns, "weights": values}
-        emits = getattr(spiking, "emits", schedule.Moment("thresholds", 0))
+        emits = getattr(spiking, "emits", schedule.THRESHOLD)
         at_once = schedule.before(emits, schedule.INTEGRATE)
         moment = schedule.INPUT_ARRIVES if at_once else schedule.PROPAGATE
         super().__init__(
@@ -200,6 +201,36 @@ class Projection(Kernel):
             raise ValueError(f"'{self.name}' has no connection where a weight was given.")
         flat = values.ravel() if self.is_dense else values[self.mask]
         self.variables["weights"].set_value(flat)
+
+    def synapses(self, name: str | None = None) -> Synapses:
+        """Plain Brian2 `Synapses` that do what this projection does, with its present weights.
+
+        For networks that need nothing of brianlearn any more; in standalone mode, after the run.
+
+        Returns
+        -------
+        Synapses
+            With the variable ``w``; its spikes take effect at the same moment of a time step.
+        """
+        dim = self.variables["weights"].dim
+        unit = "1" if dim is DIMENSIONLESS else unit_name(dim)
+        plain = Synapses(
+            self.source,
+            self.target,
+            f"w : {unit}",
+            on_pre=f"{self.variable}_post += w",
+            name=name or f"{self.name}_synapses",
+        )
+        plain.pre.when, plain.pre.order = self.when, self.order
+        i, j = np.nonzero(self.mask)
+        sample = np.repeat(np.arange(self.samples), len(i))
+        plain.connect(
+            i=sample * self.sources + np.tile(i, self.samples),
+            j=sample * self.targets + np.tile(j, self.samples),
+        )
+        weights = np.tile(np.asarray(self.matrix)[self.mask], self.samples)
+        plain.w = Quantity(weights, dim=dim)
+        return plain
 
 
 def _samples(source, target, shape):

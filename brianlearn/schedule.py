@@ -28,6 +28,7 @@ __all__ = [
     "READOUT_INTEGRATES",
     "RECORD",
     "SIGNAL",
+    "THRESHOLD",
     "TRACES",
     "TRIAL_ENDS",
     "Moment",
@@ -55,6 +56,7 @@ INPUT_ARRIVES = Moment("start", -60)  # in the same step
 READOUT = Moment("start", -40)  # z = phi . r, which returns to the neurons at once
 LEARN = Moment("start", -20)  # before monitors, which record z before and phi after the update
 INTEGRATE = Moment("groups", 0)  # where Brian2 integrates
+THRESHOLD = Moment("thresholds", 0)  # where Brian2 looks for spikes
 PROPAGATE = Moment("synapses", 0)  # where Brian2's own Synapses act
 READOUT_INTEGRATES = Moment("synapses", 10)  # a membrane that hears this step's spikes
 LOSS = Moment("end", 0)

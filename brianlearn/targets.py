@@ -18,7 +18,8 @@ def set_target(name: str = "cpp_standalone") -> None:
     """Choose where the network runs, with exact flags and a cache of compiled code of our own.
 
     What it sets: the device; ``prefs.codegen.target``; ``prefs.codegen.cpp.extra_compile_args_gcc``
-    (Brian2's without ``-ffast-math``: Cython and standalone then agree to the bit); and the Cython
+    (Brian2's without ``-ffast-math``: Cython and standalone then agree to the bit) and
+    ``extra_link_args`` (``-pthread``, for kernels that use two processors); and the Cython
     cache, one folder per compiler, flags and CPU. A network that was built before is forgotten,
     as after ``device.reinit()``.
 
@@ -42,6 +43,7 @@ def set_target(name: str = "cpp_standalone") -> None:
     if name != "numpy":
         compiler.command()
         prefs.codegen.cpp.extra_compile_args_gcc = compiler.exact_flags()
+        prefs.codegen.cpp.extra_link_args = compiler.link_flags()
         folder = cache.directory("cython", compiler.fingerprint())
         prefs.codegen.runtime.cython.cache_dir = str(folder)
     if name == "cpp_standalone":

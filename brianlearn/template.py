@@ -12,6 +12,7 @@ from brian2.units.fundamentalunits import Quantity, get_dimensions
 
 from brianlearn.checks import check_unit
 from brianlearn.schedule import Moment
+from brianlearn.spikes import look_for_spikes
 
 __all__ = ["Parameter", "Template"]
 
@@ -56,7 +57,8 @@ class Template:
     equations : Equations or str
         Brian2 equations, whose constants are all in ``parameters``.
     threshold, reset, refractory, method : str
-        As for `NeuronGroup`; all but ``method`` can be left out.
+        As for `NeuronGroup`; all but ``method`` can be left out. A threshold ``"z > 0"``, for a
+        variable z that ``update`` sets to 1 where a neuron spikes, is the fastest.
     update : str, optional
         Statements that follow the integration in each time step, before the threshold is looked
         at: spikes that arrived take effect, a bound is kept, a surrogate gradient is noted.
@@ -133,6 +135,8 @@ class Template:
             namespace=self._namespace(overrides),
             name=name or f"{self.name}*",
         )
+        if re.fullmatch(r"\w+ > 0", self.threshold or "") and self.update:
+            look_for_spikes(group, self.threshold.split()[0])
         if self.moment:
             group.state_updater.when, group.state_updater.order = self.moment
         return group

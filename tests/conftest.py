@@ -34,6 +34,13 @@ def numpy_target():
     _restore()
 
 
+@pytest.fixture
+def target_restored():
+    """For tests that choose targets themselves."""
+    yield
+    _restore()
+
+
 def _restore():
     reset_device("runtime")
     prefs.codegen.target = "auto"

@@ -46,7 +46,7 @@ def test_readout_gradient_is_that_of_our_loss(numpy_target, loss, regular_out):
         built.network.run(60 * ms)
         return built.learner.loss
 
-    for index in [(0, 0), (1, 2), (3, 1), (5, 2)]:
+    for index in [(1, 2), (5, 0)]:
         shift = np.zeros_like(case.w_out)
         shift[index] = 1e-5
         difference = (loss_of(case.w_out + shift) - loss_of(case.w_out - shift)) / 2e-5

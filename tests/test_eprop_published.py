@@ -134,7 +134,7 @@ def test_sine(target, form):
     assert published.golden_deviation(outcome, published.SINE_WEIGHTS) < 1e-12
 
 
-@pytest.mark.parametrize("form", ["adjoint", "online"])
+@pytest.mark.parametrize("form", ["adjoint", slow("online")])
 def test_sine_as_it_is(numpy_target, form):
     """With the complete sum: the oracle's weights to rounding, the golden ones nearly."""
     case = published.sine()

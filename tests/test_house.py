@@ -12,12 +12,13 @@ SOURCES = sorted([*ROOT.glob("brianlearn/**/*.py"), *ROOT.glob("models/*.py")])
 
 # Who may import what of ours: a layer names those below it.
 LAYERS = [
-    {"errors", "checks", "record", "schedule", "plots"},
-    {"cache"},
+    {"errors", "checks", "record", "schedule", "plots", "surrogates", "feedback", "trial"},
+    {"cache", "regularizers"},
     {"kernel"},
-    {"attachment"},
-    {"projection", "readout", "template", "progress", "targets", "tasks"},
-    {"learners", "models", "training"},
+    {"attachment", "inputs", "optimizers", "losses", "spikes"},
+    {"projection", "readout", "template", "progress", "targets", "tasks", "trials"},
+    {"recorder", "learners", "models"},
+    {"training"},
     {"experiment"},
 ]
 

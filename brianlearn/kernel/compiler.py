@@ -14,7 +14,7 @@ from brian2.core.preferences import prefs
 from brianlearn import cache
 from brianlearn.errors import CompilationError, CompilerNotFoundError
 
-__all__ = ["check_syntax", "command", "exact_flags", "fingerprint"]
+__all__ = ["check_syntax", "command", "exact_flags", "fingerprint", "link_flags"]
 
 _INEXACT = {"-ffast-math", "-fno-finite-math-only"}
 
@@ -53,6 +53,12 @@ def exact_flags() -> list[str]:
         if platform.machine() in ("x86_64", "AMD64"):
             flags += ["-mprefer-vector-width=512"]
     return flags
+
+
+def link_flags() -> list[str]:
+    """Brian2's flags for the linker, and threads."""
+    default = prefs.pref_register["codegen.cpp"][0]["extra_link_args"].default
+    return [*default, "-pthread"]
 
 
 def version() -> str:

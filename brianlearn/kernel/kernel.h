@@ -82,6 +82,18 @@ static inline void* zeros(size_t bytes)
     return std::calloc(bytes, 1);
 }
 
+// Which of the eight are not 0, a bit each.
+static inline unsigned nonzero(v8 x)
+{
+#ifdef __AVX512F__
+    return _mm512_cmp_pd_mask((__m512d)x, _mm512_setzero_pd(), _CMP_NEQ_UQ);
+#else
+    unsigned bits = 0;
+    for (int k = 0; k < 8; k++) bits |= (unsigned)(x[k] != 0) << k;
+    return bits;
+#endif
+}
+
 // While one exists, numbers below 1e-308 count as zero: what a silent neuron's trace decays into
 // costs a hundred cycles an operation, and changes no sum.
 class FlushTinyToZero {

@@ -1,9 +1,12 @@
 // eprop_adjoint.py's rules in C++. The history is kept step by step, all samples side by side, and
 // read backwards: memory is the limit, so both passes go through it in long runs.
 #include <cstring>
+#include <thread>
 #include <vector>
 
 using brianlearn::FlushTinyToZero;
+
+enum { WORTH_A_THREAD = 100000 };  // steps times neurons: a thread takes 20 microseconds to begin
 
 // Spikes in the order of their arrival, so far in the trial: when, and from whom (sample by sample).
 struct Heard {
@@ -31,10 +34,12 @@ struct Events {
     double* gradient;
     int64_t left, sources;
 
-    void add(int32_t t, const double* H, size_t n)
+    // Those of samples from `begin` to before `end`.
+    void add(int32_t t, const double* H, size_t n, int64_t begin, int64_t end)
     {
         for (; left > 0 && arrivals[left - 1] == t; left--) {
             const int64_t sample = origins[left - 1] / sources;
+            if (sample < begin || sample >= end) continue;
             const int64_t i = origins[left - 1] - sample * sources;
             const double* __restrict from = H + sample * n;
             if (rows) {
@@ -47,20 +52,47 @@ struct Events {
     }
 };
 
-static std::vector<Events> all_events(const Arrays<int32_t>& arrivals,
-                                      const Arrays<int32_t>& origins,
-                                      const Arrays<int64_t>& counts,
-                                      const Arrays<int64_t>& sources, const Arrays<int32_t>& rows,
-                                      const Arrays<int32_t>& columns,
-                                      const Arrays<double>& gradient)
-{
-    std::vector<Events> all;
-    for (size_t p = 0; p < gradient.size; p++)
-        all.push_back({arrivals[p].data, origins[p].data,
-                       rows[p].size > 1 ? rows[p].data : nullptr, columns[p].data,
-                       gradient[p].data, counts[p][0], sources[p][0]});
-    return all;
-}
+// What a trial's spikes do to the gradients of all connections onto a group.
+struct Connections {
+    const Arrays<int64_t>& sources;
+    const Arrays<int32_t>&rows, &columns, &arrivals, &origins;
+    const Arrays<int64_t>& counts;
+    const Arrays<double>& gradient;
+
+    std::vector<Events> events() const
+    {
+        std::vector<Events> all;
+        for (size_t p = 0; p < gradient.size; p++)
+            all.push_back({arrivals[p].data, origins[p].data,
+                           rows[p].size > 1 ? rows[p].data : nullptr, columns[p].data,
+                           gradient[p].data, counts[p][0], sources[p][0]});
+        return all;
+    }
+
+    // Go through the samples in two halves, side by side if it is worth it. The halves are added in
+    // one order, so that the numbers do not depend on how many processors there are.
+    template <typename Backward>
+    void both_halves(size_t samples, bool worth, const Backward& backward) const
+    {
+        auto first = events();
+        if (samples < 2) return backward(0, samples, first);
+        auto second = events();
+        std::vector<std::vector<double>> sums;
+        for (size_t p = 0; p < gradient.size; p++) sums.emplace_back(gradient[p].size, 0.0);
+        for (size_t p = 0; p < gradient.size; p++) second[p].gradient = sums[p].data();
+        const size_t half = samples / 2;
+        if (worth) {
+            std::thread other([&] { backward(half, samples, second); });
+            backward(0, half, first);
+            other.join();
+        } else {
+            backward(0, half, first);
+            backward(half, samples, second);
+        }
+        for (size_t p = 0; p < gradient.size; p++)
+            for (size_t k = 0; k < gradient[p].size; k++) gradient[p][k] += sums[p][k];
+    }
+};
 
 static double element(const Array<double>& values, size_t i) { return values[i % values.size]; }
 
@@ -140,7 +172,6 @@ int adjoint(Array<int64_t> step, Array<int64_t> steps, Array<double> interval,
                                                        sources[p][0], lag[p][0]);
     if (s < T - 1) return 0;
 
-    const FlushTinyToZero scope;
     const double kappa = std::exp(-interval[0] / tau_out[0]);
     Neurons neurons(N, n);
     bool adapts = false, alike = true;
@@ -156,24 +187,28 @@ int adjoint(Array<int64_t> step, Array<int64_t> steps, Array<double> interval,
         alike &= neurons.alpha[i] == neurons.alpha[j] && neurons.zeta[i] == neurons.zeta[j] &&
                  neurons.rho[i] == neurons.rho[j] && neurons.beta[i] == neurons.beta[j];
     }
-    auto events = all_events(arrivals, origins, counts, sources, rows, columns, gradient);
-    std::vector<double> L(n);
-    for (int64_t t = T - 1; t >= 0; t--) {
-        for (size_t b = 0; b < B; b++) {
-            const size_t at = b * n, same = alike ? 0 : at;
-            const double* now = psi_history.data + t * N + at;
-            const double* error_then = error_history.data + t * error.size + b * readouts;
-            if (t >= T - window[0]) {
-                learning_signal_of(error_then, feedback, n, readouts, L.data());
-                adapts ? neurons.back<true, true>(at, same, now, L.data(), kappa)
-                       : neurons.back<false, true>(at, same, now, L.data(), kappa);
-            } else {
-                adapts ? neurons.back<true, false>(at, same, now, L.data(), kappa)
-                       : neurons.back<false, false>(at, same, now, L.data(), kappa);
+    const auto backward = [&](size_t begin, size_t end, std::vector<Events>& events) {
+        const FlushTinyToZero here;
+        std::vector<double> L(n);
+        for (int64_t t = T - 1; t >= 0; t--) {
+            for (size_t b = begin; b < end; b++) {
+                const size_t at = b * n, same = alike ? 0 : at;
+                const double* now = psi_history.data + t * N + at;
+                const double* error_then = error_history.data + t * error.size + b * readouts;
+                if (t >= T - window[0]) {
+                    learning_signal_of(error_then, feedback, n, readouts, L.data());
+                    adapts ? neurons.back<true, true>(at, same, now, L.data(), kappa)
+                           : neurons.back<false, true>(at, same, now, L.data(), kappa);
+                } else {
+                    adapts ? neurons.back<true, false>(at, same, now, L.data(), kappa)
+                           : neurons.back<false, false>(at, same, now, L.data(), kappa);
+                }
             }
+            for (Events& one : events) one.add((int32_t)t, neurons.H.data(), n, begin, end);
         }
-        for (Events& connection : events) connection.add((int32_t)t, neurons.H.data(), n);
-    }
+    };
+    const Connections all{sources, rows, columns, arrivals, origins, counts, gradient};
+    all.both_halves(B, T * N > WORTH_A_THREAD, backward);
     return 0;
 }
 
@@ -194,14 +229,18 @@ int adjoint_readout(Array<int64_t> step, Array<int64_t> steps, Array<double> int
                                                        sources[p][0], lag[p][0]);
     if (s < T - 1) return 0;
 
-    const FlushTinyToZero scope;
     const double kappa = std::exp(-interval[0] / tau_m[0]), zeta = 1 - spread[0] * kappa;
     std::vector<double> H(N);
-    auto events = all_events(arrivals, origins, counts, sources, rows, columns, gradient);
-    for (int64_t t = T - 1; t >= 0; t--) {
-        const double* now = error_history.data + t * N;
-        for (size_t k = 0; k < N; k++) H[k] = kappa * H[k] + zeta * now[k];
-        for (Events& connection : events) connection.add((int32_t)t, H.data(), N / B);
-    }
+    const auto backward = [&](size_t begin, size_t end, std::vector<Events>& events) {
+        const FlushTinyToZero here;
+        const size_t n = N / B;
+        for (int64_t t = T - 1; t >= 0; t--) {
+            const double* now = error_history.data + t * N;
+            for (size_t k = begin * n; k < end * n; k++) H[k] = kappa * H[k] + zeta * now[k];
+            for (Events& one : events) one.add((int32_t)t, H.data(), n, begin, end);
+        }
+    };
+    const Connections all{sources, rows, columns, arrivals, origins, counts, gradient};
+    all.both_halves(B, T * N > WORTH_A_THREAD, backward);
     return 0;
 }

@@ -4,6 +4,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from brianlearn import record
+
 __all__ = ["EPropLearner", "Plastic"]
 
 
@@ -100,6 +102,33 @@ class EPropLearner:
             raise ValueError(f"learning_rate is {value!r}, but must be a number from 0 on.")
         for item in self.plastic.values():
             item.optimizer.variables["learning_rate"].set_value(float(value))
+
+    def save(self, path, weights: dict | None = None) -> None:
+        """Write the weights of all connections to a ``.npz`` file, as sources x targets.
+
+        Parameters
+        ----------
+        path : path
+        weights : dict of arrays, optional
+            Those of `Training.weights`; by default the network's own after its last run.
+        """
+        if weights is None:
+            weights = {name: item.matrix() for name, item in self.plastic.items()}
+        record.save(path, **weights)
+
+    def load(self, path) -> None:
+        """Set the weights to what `save` wrote; in standalone mode, before the first run.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If there is no such file, it is damaged, or its weights do not fit the connections.
+        """
+        saved = record.load(path, *self.plastic)
+        for name, item in self.plastic.items():
+            self.rule.optimizer.check(saved[name], f"{path}: {name}")
+        for name, item in self.plastic.items():
+            item.connection.set_matrix(saved[name])
 
     @property
     def state(self) -> dict:

@@ -126,7 +126,7 @@ class EligibilitySynapses(Synapses):
             namespace=fixed,
             name=name,
         )
-        emits = getattr(source, "emits", schedule.Moment("thresholds", 0))
+        emits = getattr(source, "emits", schedule.THRESHOLD)
         moment = schedule.PROPAGATE if is_readout else schedule.ARRIVES_NEXT_STEP
         if schedule.before(emits, schedule.INTEGRATE):
             moment = schedule.INPUT_ARRIVES
@@ -150,6 +150,17 @@ class EligibilitySynapses(Synapses):
         except NotImplementedError:  # before a standalone run, Brian2 cannot say
             matrix[self.mask] = self._drawn[self.mask]
         return matrix
+
+    def set_matrix(self, weights) -> None:
+        """Set all weights, given as sources x targets; those without synapse must be 0."""
+        weights = np.asarray(weights, dtype=float)
+        if weights.shape != self.shape or np.any(weights[~self.mask]):
+            raise ValueError(
+                f"'{self.name}' takes weights of shape {self.shape}, 0 where there is no synapse; "
+                f"got {weights.shape}."
+            )
+        self._drawn = weights
+        self.w = np.tile(weights[self.mask], self.samples)
 
     @property
     def shared_weights(self) -> tuple:

@@ -1,0 +1,267 @@
+"""What e-prop refuses, each in a sentence that says what is wrong, and with what."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from brian2 import DimensionMismatchError, NeuronGroup, defaultclock, ms, mV
+
+import brianlearn.learners.eprop_parts
+from brianlearn import (
+    Adam,
+    DivergenceError,
+    EligibilitySynapses,
+    EProp,
+    FiringRate,
+    Given,
+    GradientDescent,
+    Projection,
+    Random,
+    SpikeInput,
+    Symmetric,
+    Trials,
+    simulate,
+    surrogates,
+)
+from brianlearn.errors import LearnerConflictError
+from brianlearn.models import eprop_lif, eprop_readout
+from eprop_build import build, random_case
+
+ONES = {"w_in": np.ones((3, 4)), "w_rec": np.ones((4, 4)), "w_out": np.ones((4, 2))}
+
+
+class Network:
+    """Three inputs, four neurons and two readouts, by which to try an `EProp`."""
+
+    def __init__(self, samples=1, batch=None, **weights):
+        defaultclock.dt = 1 * ms
+        self.inputs = SpikeInput(3, samples)
+        self.neurons = eprop_lif.neurons(4 * samples, name="neurons")
+        self.readout = eprop_readout.neurons(2 * samples, name="readout")
+        weights = ONES | weights
+        pairs = {
+            "w_in": (self.inputs, self.neurons),
+            "w_rec": (self.neurons, self.neurons),
+            "w_out": (self.neurons, self.readout),
+        }
+        self.connections = [
+            Projection(*pairs[name], weights[name], variable="x", name=name) for name in weights
+        ]
+        whose = self.inputs if batch is None else SpikeInput(3, batch)
+        self.trials = Trials(10 * ms, whose, [self.neurons, self.readout], readout=self.readout)
+
+    def attach(self, connections=None, **parts):
+        return EProp(**parts).attach(self.trials, self.readout, connections or self.connections)
+
+
+@pytest.fixture
+def network(numpy_target):
+    return Network()
+
+
+@pytest.mark.parametrize(
+    ("parts", "error", "words"),
+    [
+        ({"loss": "mse"}, TypeError, "loss is 'mse', but must be a Loss"),
+        ({"optimizer": Adam}, TypeError, "optimizer is .*, but must be a Optimizer"),
+        ({"feedback": np.ones(3)}, TypeError, "feedback is .*, but must be a Feedback"),
+        ({"regularizer": 300}, TypeError, "regularizer is 300, but must be a FiringRate"),
+        ({"window": 10}, DimensionMismatchError, "window"),
+        ({"window": 3 * mV}, DimensionMismatchError, "window"),
+        ({"trials_per_update": 0}, ValueError, "trials_per_update is 0, but must be 1 or more"),
+        ({"trials_per_update": 1.5}, ValueError, "trials_per_update is 1.5"),
+    ],
+)
+def test_rule(parts, error, words):
+    with pytest.raises(error, match=words):
+        EProp(**parts)
+
+
+@pytest.mark.parametrize("optimizer", [GradientDescent, Adam])
+@pytest.mark.parametrize(
+    ("numbers", "error", "words"),
+    [
+        ({"learning_rate": -1.0}, ValueError, "learning_rate is -1.0, but must not be negative"),
+        ({"learning_rate": np.nan}, TypeError, "learning_rate is nan, but must be a number"),
+        ({"learning_rate": 1 * ms}, TypeError, "learning_rate is .*, but must be a number"),
+        ({"lower": 2.0, "upper": 1.0}, ValueError, "No weight lies between 2.0 and 1.0"),
+    ],
+)
+def test_optimizer(optimizer, numbers, error, words):
+    with pytest.raises(error, match=words):
+        optimizer(**numbers)
+
+
+@pytest.mark.parametrize("numbers", [{"beta_1": 1.0}, {"beta_2": -0.1}, {"epsilon": 0.0}])
+def test_adam(numbers):
+    with pytest.raises(ValueError, match=r"beta_1 and beta_2 lie in \[0, 1\), epsilon above 0"):
+        Adam(**numbers)
+
+
+def test_regularizer():
+    with pytest.raises(DimensionMismatchError, match="rate of FiringRate"):
+        FiringRate(1.0, 10)
+
+
+def test_surrogate():
+    with pytest.raises(ValueError, match="'height' does not depend on d"):
+        surrogates.Surrogate("height")
+
+
+@pytest.mark.parametrize(
+    ("matrix", "words"),
+    [
+        (np.ones((4, 3)), r"feedback is \(4, 3\), but must be .* at least \(4, 2\)"),
+        (np.ones((3, 2)), r"feedback is \(3, 2\), but must be .* at least \(4, 2\)"),
+        (np.ones(8), r"feedback is \(8,\), but must be neurons x readouts"),
+        (np.full((4, 2), np.inf), "feedback holds something that is not a finite number"),
+    ],
+)
+def test_feedback(network, matrix, words):
+    with pytest.raises(ValueError, match=words):
+        network.attach(feedback=Given(matrix))
+
+
+def test_random_feedback_is_drawn_by_its_seed(network):
+    carrier = network.connections[2]
+    drawn = [Random(seed, 2.0).weights(carrier, 0) for seed in (1, 1, 2)]
+    assert np.array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0], drawn[2])
+    assert drawn[0].shape == (4, 2)
+
+
+def test_symmetric_feedback_needs_a_matrix(numpy_target):
+    sparse = np.zeros((4, 2))
+    sparse[0] = 1
+    with pytest.raises(TypeError, match="'w_out' stores its few connections as lists"):
+        Network(w_out=sparse).attach(feedback=Symmetric())
+
+
+def test_weights_within_their_bounds(network):
+    with pytest.raises(
+        ValueError, match="'w_in' starts with a weight of 1, outside .* -0.5 and 0.5"
+    ):
+        network.attach(optimizer=GradientDescent(lower=-0.5, upper=0.5))
+
+
+@pytest.mark.parametrize("window", [11 * ms, 0 * ms])
+def test_window_fits_the_trial(network, window):
+    with pytest.raises(ValueError, match="The window of .* steps does not fit the trial's 10"):
+        network.attach(window=window)
+
+
+def test_batches_match(numpy_target):
+    network = Network(samples=2, batch=1)
+    with pytest.raises(ValueError, match=r"'w_in' connects 2 sample\(s\), .* a batch of 1"):
+        network.attach()
+
+
+def test_what_can_learn(network):
+    with pytest.raises(TypeError, match="cannot learn by e-prop: make it a Projection or"):
+        network.attach([network.neurons])
+    with pytest.raises(ValueError, match="leads from 'neurons' to the readouts"):
+        network.attach(network.connections[:2])
+    synapses = EligibilitySynapses(network.inputs, network.neurons, ONES["w_in"], network.readout)
+    with pytest.raises(TypeError, match="Projections and EligibilitySynapses lead to 'neurons'"):
+        network.attach([*network.connections, synapses])
+
+
+def test_learns_once(network):
+    network.attach()
+    with pytest.raises(LearnerConflictError, match="'w_in' learns already"):
+        network.attach()
+
+
+def test_readouts_share_a_time_constant(network):
+    text = "v : 1\ntarget : 1\noutput : 1\nerror : 1\nx : 1\ntau_m : second"
+    readout = NeuronGroup(2, text, name="varied")
+    with pytest.raises(TypeError, match="'varied' has a tau_m for each readout"):
+        EProp().attach(network.trials, readout, network.connections)
+
+
+def test_neurons_note_what_is_needed(network):
+    plain = NeuronGroup(4, "x : 1", threshold="x > 1", name="plain")
+    onto = Projection(network.inputs, plain, ONES["w_in"], variable="x", name="onto")
+    out = Projection(plain, network.readout, ONES["w_out"], variable="x", name="out")
+    with pytest.raises(KeyError, match="'plain' has no variable 'psi', which e-prop needs"):
+        network.attach([onto, out])
+    with pytest.raises(KeyError, match="'neurons' has no variable 'target', which e-prop needs"):
+        EProp().attach(network.trials, network.neurons, network.connections)
+
+
+def test_history_fits_into_memory(network, monkeypatch):
+    monkeypatch.setattr(brianlearn.learners.eprop_parts.os, "sysconf", lambda name: 2)
+    with pytest.raises(MemoryError, match="history takes .* GiB, .* use a smaller batch"):
+        network.attach()
+
+
+def test_learning_rate_is_a_number(network):
+    learner = network.attach()
+    learner.learning_rate = 0.5
+    assert learner.learning_rate == 0.5
+    for wrong in (-1, np.nan, [1.0]):
+        with pytest.raises(ValueError, match="learning_rate is .*, but must be a number from 0 on"):
+            learner.learning_rate = wrong
+
+
+@pytest.mark.xfail(reason="NumPy's own words about isfinite", strict=True)
+def test_learning_rate_is_no_word(network):
+    with pytest.raises((TypeError, ValueError), match="learning_rate is 'fast', but must be"):
+        network.attach().learning_rate = "fast"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"mask": np.ones((2, 2), dtype=bool)},
+            r"mask is bool \(2, 2\), but must be bool \(4, 4\)",
+        ),
+        ({"mask": np.ones((4, 4))}, r"mask is float64 \(4, 4\), but must be bool"),
+        ({"mask": np.zeros((4, 4), dtype=bool)}, "no connections"),
+        (
+            {"weights": np.ones((4, 2))},
+            r"weights is \(4, 2\), but must be \(4, 4\), or for a batch",
+        ),
+        ({"weights": np.ones(4)}, r"shape \(4,\), but must be sources x targets"),
+        ({"weights": np.full((4, 4), np.nan)}, "not a finite number"),
+    ],
+)
+def test_projection(network, changes, words):
+    arguments = {"weights": ONES["w_rec"]} | changes
+    with pytest.raises(ValueError, match=words):
+        Projection(network.neurons, network.neurons, variable="x", **arguments)
+
+
+def test_projection_of_a_batch(numpy_target):
+    neurons, readout = eprop_lif.neurons(8), eprop_readout.neurons(4)
+    with pytest.raises(ValueError, match="autapses need as many sources as targets"):
+        Projection(neurons, readout, ONES["w_out"], variable="x", autapses=False)
+    with pytest.raises(ValueError, match="needs whole groups, not subgroups"):
+        Projection(neurons[:4], readout, np.ones((2, 2)), variable="x")
+    ours = Projection(neurons, neurons, ONES["w_rec"], variable="x", autapses=False)
+    assert ours.samples == 2
+    assert not ours.matrix.diagonal().any()
+    with pytest.raises(ValueError, match="has no connection where a weight was given"):
+        ours.set_matrix(ONES["w_rec"])
+    with pytest.raises(ValueError, match=r"weights is \(2, 2\), but must be \(4, 4\)"):
+        ours.set_matrix(np.ones((2, 2)))
+
+
+def test_eligibility_synapses(network):
+    with pytest.raises(ValueError, match=r"weights is \(3, 3\), but must be \(3, 4\)"):
+        EligibilitySynapses(network.inputs, network.neurons, np.ones((3, 3)), network.readout)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["numpy", "cython", pytest.param("cpp_standalone", marks=pytest.mark.slow)],
+    indirect=True,
+)
+def test_divergence(target):
+    """A learning rate that is far too large ends the run with a sentence, on every target."""
+    case = replace(random_case(1, iterations=4), learning_rate=1e200, bounds=(-1e300, 1e300))
+    built = build(case, "adjoint")
+    message = "the loss is not a finite number at t = .*: lower it"
+    with np.errstate(all="ignore"), pytest.raises(DivergenceError, match=message):
+        simulate(built.duration, built.network, progress=False)
