@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from brianlearn import Phase, Trial, Training, set_target
+from brianlearn import Phase, Training, set_target
 from brianlearn.training import training as module
 from eprop_build import build, presented
 from eprop_cases import Case

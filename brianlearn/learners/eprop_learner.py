@@ -125,7 +125,7 @@ class EPropLearner:
             If there is no such file, it is damaged, or its weights do not fit the connections.
         """
         saved = record.load(path, *self.plastic)
-        for name, item in self.plastic.items():
+        for name in self.plastic:
             self.rule.optimizer.check(saved[name], f"{path}: {name}")
         for name, item in self.plastic.items():
             item.connection.set_matrix(saved[name])
