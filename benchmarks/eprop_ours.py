@@ -19,37 +19,16 @@ import json
 import os
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from brian2 import Hz, Network, defaultclock, ms, second
+from brian2 import defaultclock, ms
+from eprop_networks import evidence, network, sine
 
-from brianlearn import (
-    Adam,
-    CrossEntropy,
-    EligibilitySynapses,
-    EProp,
-    FiringRate,
-    Given,
-    GradientDescent,
-    Phase,
-    Projection,
-    Recorder,
-    SpikeInput,
-    Training,
-    Trial,
-    Trials,
-    experiment,
-    set_target,
-)
-from brianlearn.models import eprop_alif, eprop_lif, eprop_readout
+from brianlearn import Phase, Training, Trial, experiment, set_target
 from brianlearn.targets import TARGETS
-from brianlearn.tasks import waves
-from brianlearn.tasks.evidence import Evidence, generator
 
 WARM_UP = (4, 0.3)  # iterations, to know their speed; then seconds
-PROBED = 8  # samples whose spikes are counted, at most
 WEIGHTS = ("w_in", "w_rec", "w_out")
 
 parser = argparse.ArgumentParser(
@@ -70,20 +49,6 @@ parser.add_argument("--save", type=Path, metavar="FILE", help="where the weights
 parser.add_argument("--parts", action="store_true", help="find out where time goes")
 
 
-@dataclass(frozen=True, eq=False)
-class Task:
-    """Groups, weights, and what is presented; `silent` is a trial without input."""
-
-    draw: waves.Weights
-    inputs: SpikeInput
-    neurons: object
-    readout: object
-    steps: int
-    rule: EProp
-    source: object
-    silent: Trial
-
-
 def main(options):
     """Build, measure and print."""
     set_target(options.target)
@@ -99,7 +64,7 @@ def main(options):
             np.savez(options.save, **{name: training.weights()[name] for name in WEIGHTS})
         else:
             warm_up(training, task.source)
-        setup_seconds = training.began - (time.time() - experiment.process_age())
+        setup_seconds = experiment.process_age() - (time.time() - training.began)
         result = {
             "target": options.target,
             "form": options.form,
@@ -107,6 +72,7 @@ def main(options):
             "steps": task.steps,
             "samples": task.inputs.samples,
             "batch": per_iteration(training),
+            "input_spikes": input_spikes(task),
             "setup_seconds": setup_seconds,
             "losses": next(iter(training.histories.values()))["loss"][:4].tolist(),
         }
@@ -123,90 +89,10 @@ def main(options):
     print(json.dumps(result))
 
 
-def sine(options):
-    """The regression of NEST's tests."""
-    draw = waves.draw(1, n_rec=options.neurons, steps=options.steps)
-    empty = np.empty(0, np.int32)
-    return Task(
-        draw=draw,
-        inputs=SpikeInput(100, name="inputs"),
-        neurons=eprop_lif.neurons(options.neurons, name="neurons"),
-        readout=eprop_readout.neurons(1, name="readout"),
-        steps=options.steps,
-        rule=EProp(
-            optimizer=GradientDescent(1e-4),
-            feedback=Given(draw.feedback),
-            regularizer=FiringRate(300, 10 * Hz),
-        ),
-        source=Trial.from_raster(draw.raster, draw.target),
-        silent=Trial(empty, empty, targets=draw.target),
-    )
-
-
-def evidence(options):
-    """Evidence accumulation, each part of a batch drawn when its turn comes."""
-    task, samples = Evidence(), options.samples
-    draw = task.weights(np.random.RandomState(1), options.neurons)
-    neurons = eprop_alif.neurons(
-        options.neurons * samples, name="neurons", tau_m=20 * ms, v_th=0.6, t_ref=5 * ms,
-        spread=False, tau_adapt=2 * second, psi_height=0.3 / 0.6, psi_width=0.6,
-    )  # fmt: skip
-    beta = 1.7 * (1 - np.exp(-1 / 2000)) / (1 - np.exp(-1 / 20))
-    neurons.beta = np.tile(np.repeat([0, beta], options.neurons // 2), samples)
-
-    def source(k):
-        batch = task.sample(generator(1, k), samples)
-        return Trial(batch.step, batch.sample * task.inputs + batch.neuron, labels=batch.label)
-
-    empty = np.empty(0, np.int32)
-    return Task(
-        draw=draw,
-        inputs=SpikeInput(task.inputs, samples, name="inputs"),
-        neurons=neurons,
-        readout=eprop_readout.neurons(2 * samples, name="readout", tau_m=20 * ms),
-        steps=task.steps,
-        rule=EProp(
-            loss=CrossEntropy(),
-            optimizer=Adam(5e-3),
-            feedback=Given(draw.feedback),
-            regularizer=FiringRate(300, 10 * Hz),
-            window=task.window * ms,
-            average=True,
-            trials_per_update=max(1, options.batch // samples),
-        ),
-        source=source,
-        silent=Trial(empty, empty, labels=np.zeros(samples, np.int32)),
-    )
-
-
-def network(task, form):
-    """The network, its learner, and what counts spikes."""
-    ends = {
-        "w_in": (task.inputs, task.neurons),
-        "w_rec": (task.neurons, task.neurons),
-        "w_out": (task.neurons, task.readout),
-    }
-    connections = {}
-    for name, (source, target) in ends.items():
-        weights = getattr(task.draw, name)
-        if form == "adjoint":
-            autapses = source is not target
-            made = Projection(source, target, weights, variable="x", autapses=autapses, name=name)
-        else:
-            made = EligibilitySynapses(
-                source, target, weights, task.readout, samples=task.inputs.samples, name=name
-            )
-        connections[name] = made
-    reset = [task.neurons, task.readout]
-    if form == "online":
-        traces = ("zbar", "eps", "ebar", "eligibility_sum", "gradient")
-        reset += [(c, t) for c in connections.values() for t in traces if t in c.variables]
-    trials = Trials(task.steps * ms, task.inputs, reset, readout=task.readout, name="trials")
-    learner = task.rule.attach(trials, task.readout, connections.values())
-    some = np.arange(min(task.inputs.samples, PROBED) * task.draw.w_rec.shape[0])
-    recorder = Recorder(trials, {"z": (task.neurons, "z")}, indices={"z": some}, name="recorder")
-    objects = (task.inputs, task.neurons, task.readout, *connections.values(), trials, recorder)
-    return Network(*objects), learner, recorder
+def input_spikes(task):
+    """How many a sample hears in a trial."""
+    trial = task.source if isinstance(task.source, Trial) else task.source(0)
+    return len(trial.steps) / task.inputs.samples
 
 
 def per_iteration(training):
@@ -274,17 +160,20 @@ def parts(training, task, seconds):
         "neither": (task.silent, False),
     }
     count = iterations_in(seconds / 4, training, "warm-up")
-    per_ms = 1e3 / per_iteration(training)
-    found = {name: [] for name in kinds}
-    starts = []
+    totals = {name: [] for name in ("one", *kinds)}
+
+    def run(name, source, learning, iterations):
+        training.run(Phase(name, source, iterations, learning=learning))
+        totals[name].append(iterations * training.histories[name]["seconds"][-1])
+
     for _ in range(3):
-        for name, (source, learning) in kinds.items():
-            training.run(Phase(name, source, count, learning=learning))
-            found[name].append(per_ms * training.histories[name]["seconds"][-1])
-        training.run(Phase("one", task.source, 1))
-        starts.append(1e3 * training.histories["one"]["seconds"][-1])
-    found = {name: min(values) for name, values in found.items()}
-    start = max(0, min(starts) - found["all"] * per_iteration(training))
+        run("one", task.source, True, 1)
+        for name, kind in kinds.items():
+            run(name, *kind, count)
+    best = {name: 1e3 * min(values) for name, values in totals.items()}
+    start = max(0, best["one"] - (best["all"] - best["one"]) / (count - 1))
+    samples = count * per_iteration(training)
+    found = {name: (best[name] - start) / samples for name in kinds}
     return found | {"program_start_ms": start, "iterations": count}
 
 

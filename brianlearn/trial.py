@@ -79,7 +79,8 @@ class Trial:
                 f"the trial, which has the steps 0 to {T - 1}."
             )
         if steps.size and (indices.min() < 0 or indices.max() >= N):
-            raise ValueError(f"a spike of neuron {indices.max()} lies outside the input's {N}.")
+            wrong = indices.min() if indices.min() < 0 else indices.max()
+            raise ValueError(f"a spike of neuron {wrong} lies outside the input's {N}.")
         order = steps.astype(np.int64) * N + indices
         if np.any(np.diff(order) <= 0):
             again = "is listed twice" if np.any(np.diff(np.sort(order)) == 0) else "is out of order"

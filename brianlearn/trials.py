@@ -97,14 +97,15 @@ class Trials(Kernel):
         The step within the trial.
     learning, recording : bool
         What the trial is for.
+    reset : set of (str, str)
+        The names of groups and their variables that begin at 0 in each trial.
 
     Raises
     ------
     brian2.DimensionMismatchError
         If ``duration`` is no time.
     ValueError
-        If a group's size is no multiple of the batch, or (at the run) the trial is no whole
-        number of time steps.
+        If a group's size is no multiple of the batch, or the trial no whole number of time steps.
 
     Examples
     --------
@@ -128,6 +129,8 @@ class Trials(Kernel):
         self._folder = tempfile.TemporaryDirectory(prefix="brianlearn_trials_")
         weakref.finalize(self, self._folder.cleanup)
         self.path = Path(self._folder.name) / "trials.bin"
+        states = _states(reset, self.samples)
+        self.reset = {(group.name, variable) for group, variable in states}
         outputs = max(1, self.samples * self.readouts)
         super().__init__(
             present,
@@ -143,7 +146,7 @@ class Trials(Kernel):
                 "samples": np.int64(self.samples),
                 "spikes": (inputs, "_spikespace"),
                 "target": (readout, "target") if readout is not None else np.zeros(1),
-                "reset": _states(reset, self.samples),
+                "reset": states,
                 "header": Scratch(_HEADER, np.int64),
                 "events": Scratch(2 * self.steps_per_trial * len(inputs), np.int32),
                 "target_values": Scratch(self.steps_per_trial * outputs),

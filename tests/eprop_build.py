@@ -70,8 +70,7 @@ def build(case, form, *, samples=None, feedback=None, masks=None, trials_per_upd
     reset = [neurons, readout]
     if form == "online":
         for synapses in connections.values():
-            names = {"zbar", "eps", "ebar", "eligibility_sum", "gradient"}
-            reset += [(synapses, name) for name in sorted(names & set(synapses.variables))]
+            reset += synapses.states
     trials = Trials(steps * ms, inputs, reset, readout=readout, name="trials")
     learner = None
     if attach:

@@ -6,8 +6,9 @@ import time
 
 import numpy as np
 import pytest
+from brian2 import Network, StateMonitor, ms
 
-from brianlearn import Phase, Training, set_target
+from brianlearn import DivergenceError, Phase, Training, Trial, set_target, simulate
 from brianlearn.training import training as module
 from eprop_build import build, presented
 from eprop_cases import Case
@@ -101,3 +102,118 @@ def test_killed_and_resumed_is_uninterrupted(
         for key in whole:
             assert np.array_equal(whole[key], resumed[key]), (moment, key)
     assert interrupted, "no moment fell into the training"
+
+
+def test_histories_follow_the_phases(numpy_target):
+    """Iterations, losses, accuracies and courses, whatever the order of phases."""
+    training, trial, made = training_of(case(), courses={"w_in": np.array([0, 3])})
+    asked = []
+
+    def source(k):
+        asked.append(k)
+        return trial
+
+    training.run(Phase("validate", source, 1, learning=False), Phase("train", source, 3))
+    training.run(Phase("train", source, 2))
+    assert training.iterations("train") == 5
+    assert asked == [0, 0, 1, 2, 3, 4], "each phase counts its own trials"
+    train = training.histories["train"]
+    assert train["w_in"].shape == (5, 2)
+    assert np.all(np.diff(train["w_in"], axis=0) != 0)
+    assert train["w_in"][-1, 1] == training.weights()["w_in"].ravel()[3]
+    assert training.histories["validate"]["loss"][0] == train["loss"][0]
+    assert made.learner.loss == train["loss"][-1]
+
+
+def test_resumed_in_another_place_is_the_same(numpy_target, tmp_path):
+    """Five iterations at once, or two and then three by another process's eyes."""
+    train(tmp_path / "whole.npz", resume=False, iterations=5)
+    train(tmp_path / "part.npz", resume=True, iterations=2)
+    resumed = train(tmp_path / "part.npz", resume=True, iterations=5)
+    whole, part = weights(tmp_path / "whole.npz"), weights(tmp_path / "part.npz")
+    assert all(np.array_equal(whole[key], part[key]) for key in whole)
+    assert len(resumed.histories["train"]["loss"]) == 5
+
+
+def test_checkpoint_of_another_training_says_what_differs(numpy_target, tmp_path):
+    path = tmp_path / "one.npz"
+    train(path, resume=False, iterations=1)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"neurons\.tau_m was '30\. ms' and is '20\. ms'"):
+        training_of(case(tau_m=20.0), path, resume=True)
+    with pytest.raises(ValueError, match="optimizer was 'Adam"):
+        training_of(case(optimizer="gradient_descent"), path, resume=True)
+    with pytest.raises(ValueError, match="feedback was 'Given"):
+        training_of(case(seed=2), path, resume=True)
+    with pytest.raises(FileExistsError, match="resume from it"):
+        training_of(case(), path, resume=False)
+    assert path.read_bytes() == before
+
+
+def test_truncated_checkpoint_is_refused(numpy_target, tmp_path):
+    path = tmp_path / "cut.npz"
+    train(path, resume=False, iterations=1)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ValueError, match=r"cut\.npz"):
+        training_of(case(), path, resume=True)
+
+
+def test_divergence_leaves_the_last_good_checkpoint(numpy_target, tmp_path, monkeypatch):
+    """A loss that is no number stops training; what was kept before is as it was."""
+    monkeypatch.setattr(module, "_CHUNK_SECONDS", 0.0)
+    path = tmp_path / "good.npz"
+    training, trial, made = training_of(case(bounds=(-np.inf, np.inf)), path)
+    training.run(Phase("train", trial, 2))
+    kept = path.read_bytes()
+    made.w_out.set_matrix(np.full((10, 1), np.inf))
+    with pytest.raises(DivergenceError, match="loss is not a finite number"):
+        training.run(Phase("train", trial, 2))
+    assert path.read_bytes() == kept
+
+
+def test_wrong_trial_is_named(numpy_target):
+    training, _, _ = training_of(case())
+    wrong = Trial.from_raster(np.zeros((200, 6)), np.zeros((199, 1)))
+    with pytest.raises(ValueError, match=r"Trial 3: targets has shape \(199, 1\)"):
+        training.run(Phase("train", lambda k: wrong if k == 3 else RIGHT, 5))
+
+
+RIGHT = Trial.from_raster(np.zeros((200, 6)), np.zeros((200, 1)))
+
+
+def test_learning_rate_of_a_phase(target):
+    """A learning rate of 0 leaves the weights; it can be set again, on every target."""
+    training, trial, _ = training_of(case())
+    training.set_learning_rate(0)
+    training.run(Phase("train", trial, 2))
+    assert np.array_equal(training.weights()["w_in"], case().w_in)
+    training.set_learning_rate(1e-3)
+    training.run(Phase("train", trial, 1))
+    assert not np.array_equal(training.weights()["w_in"], case().w_in)
+
+
+def test_what_was_learned_is_kept_without_the_learner(target, tmp_path):
+    """Weights saved, loaded and exported to plain Synapses: the same readout."""
+    training, trial, made = training_of(case())
+    training.run(Phase("train", trial, 2))
+    made.learner.save(tmp_path / "learned.npz", training.weights())
+    loss = training.run(Phase("test", trial, 1, learning=False)) or training.histories["test"]
+
+    set_target(target)
+    made = build(case(), "adjoint")
+    made.learner.load(tmp_path / "learned.npz")
+    again = Training(made.learner, made.network, progress=False)
+    again.run(Phase("test", trial, 1, learning=False))
+    assert again.histories["test"]["loss"] == loss["loss"]
+
+    set_target(target)
+    made = build(case(), "adjoint")
+    made.learner.load(tmp_path / "learned.npz")
+    plain = [made.w_in.synapses(), made.w_rec.synapses(), made.w_out.synapses()]
+    made.trials.contained_objects.clear()
+    made.trials.present(trial)
+    v = StateMonitor(made.readout, "v", record=True, when="end")
+    network = Network(made.inputs, made.neurons, made.readout, made.trials, *plain, v)
+    simulate(200 * ms, network, progress=False)
+    error = v.v[0] - trial.targets[:, 0]
+    assert 0.5 * error @ error == pytest.approx(loss["loss"][0], rel=1e-12)

@@ -196,7 +196,8 @@ class Kernel(Arguments, Group, CodeRunner):
             pointers[2 * k + 1] = array.size
 
     def _call_python_form(self):
-        code = self.python(**self._arrays())
+        with np.errstate(all="ignore"):  # as in C++: what is no number is a fault's business
+            code = self.python(**self._arrays())
         if code:
             self._stop_with_fault(code)
 

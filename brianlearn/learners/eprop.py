@@ -87,9 +87,7 @@ class EProp:
         kinds = {"loss": Loss, "optimizer": Optimizer, "feedback": Feedback}
         for name, kind in (kinds | {"regularizer": FiringRate}).items():
             if not isinstance(getattr(self, name), kind):
-                raise TypeError(
-                    f"{name} is {getattr(self, name)!r}, but must be a {kind.__name__}."
-                )
+                raise TypeError(f"{name} is {getattr(self, name)!r}, which is no {kind.__name__}.")
         if self.window is not None:
             Steps(self.window, "window")
         if not isinstance(self.trials_per_update, int) or self.trials_per_update < 1:
@@ -181,6 +179,7 @@ class EProp:
         """Kernels that add up what `EligibilitySynapses` gathered; where their sums are."""
         gradients = {}
         for one in synapses:
+            eprop_online.check_reset(one, trials)
             kernel = eprop_online.collect_gradient(
                 one, self, teller, trials, f"{name}_{one.name}_gradient"
             )

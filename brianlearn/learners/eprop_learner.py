@@ -98,7 +98,7 @@ class EPropLearner:
 
     @learning_rate.setter
     def learning_rate(self, value: float):
-        if not (np.isscalar(value) and np.isfinite(value) and value >= 0):
+        if not (isinstance(value, int | float | np.number) and 0 <= value < np.inf):
             raise ValueError(f"learning_rate is {value!r}, but must be a number from 0 on.")
         for item in self.plastic.values():
             item.optimizer.variables["learning_rate"].set_value(float(value))

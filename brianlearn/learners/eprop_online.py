@@ -16,7 +16,7 @@ from brianlearn.checks import find_array
 from brianlearn.kernel import Kernel
 from brianlearn.learners.eprop_parts import find_constant
 
-__all__ = ["EligibilitySynapses", "collect_gradient", "tell_neurons"]
+__all__ = ["EligibilitySynapses", "check_reset", "collect_gradient", "tell_neurons"]
 
 _HEADER = files("brianlearn.learners") / "eprop_online.h"
 
@@ -37,6 +37,8 @@ NEURON_MODEL = """
     ebar : 1                        # eligibility, filtered as the readout filters spikes
     eligibility_sum : 1
 """
+
+NEURON_TRACES = ("eps", "ebar", "eligibility_sum")
 
 NEURON_UPDATE = """
     e = psi_post*(zbar - beta_post*eps)
@@ -84,6 +86,8 @@ class EligibilitySynapses(Synapses):
     ----------
     w, zbar, ebar, gradient
         Variables of the synapses, sample after sample; in each, by source, then target.
+    states : list of (EligibilitySynapses, str)
+        What `Trials` has to reset.
 
     Raises
     ------
@@ -108,6 +112,7 @@ class EligibilitySynapses(Synapses):
         self.samples, self.shape, self._drawn = samples, weights.shape, weights
         self.mask = weights != 0 if mask is None else np.asarray(mask, dtype=bool)
         is_readout = target is readout
+        self.traces = ("zbar", "gradient", *(() if is_readout else NEURON_TRACES))
         adapts = "beta" in target.variables
         if update is None:
             update = NEURON_UPDATE if adapts else _WITHOUT_ADAPTATION
@@ -142,6 +147,11 @@ class EligibilitySynapses(Synapses):
         self.w = np.tile(weights[self.mask], samples)
 
     @property
+    def states(self) -> list:
+        """What begins at 0 in each trial, for the ``reset`` of `Trials`."""
+        return [(self, name) for name in self.traces]
+
+    @property
     def matrix(self):
         """The weights as sources x targets, 0 where there is no synapse."""
         matrix = np.zeros(self.shape)
@@ -168,6 +178,22 @@ class EligibilitySynapses(Synapses):
         if not self.mask.all():
             raise TypeError(f"'{self.name}' does not connect all pairs, so it holds no matrix.")
         return (self, "w")
+
+
+def check_reset(synapses: EligibilitySynapses, trials) -> None:
+    """Refuse traces that would go on from one trial to the next.
+
+    Raises
+    ------
+    ValueError
+        Naming those that are missing in the ``reset`` of the trials.
+    """
+    missing = [name for name in synapses.traces if (synapses.name, name) not in trials.reset]
+    if missing:
+        raise ValueError(
+            f"'{synapses.name}' would carry {', '.join(missing)} over from trial to trial: add "
+            f"{synapses.name}.states to the reset of '{trials.name}'."
+        )
 
 
 def tell(step, samples, spiking, error, feedback, learning_signal, spike_counts):

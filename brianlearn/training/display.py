@@ -3,6 +3,7 @@
 import contextlib
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,8 @@ class Display:
     def __init__(self, log, trials_per_iteration: int, total: int | None, *, shown: bool):
         self.path, self.width = Path(log.path), sum(log.widths.values())
         self.per_iteration, self.total, self.shown = trials_per_iteration, total, shown
-        self.bar, self.before, self.counts = None, 0, True
+        self.bar, self.before, self.counts, self.cold = None, 0, True, True
+        self.looked = 0.0
 
     @contextlib.contextmanager
     def run(self, name: str, iterations: int, trained: int):
@@ -58,6 +60,8 @@ class Display:
                 mininterval=0 if sys.stderr.isatty() else _LOG_SECONDS,
             )  # fmt: skip
         self.bar.set_description_str(f"{name:8}", refresh=False)
+        self.bar.set_postfix_str("compiling" if self.cold else "", refresh=True)
+        self.cold = False
         stopped = threading.Event()
         watcher = threading.Thread(target=self._watch, args=(stopped,), daemon=True)
         watcher.start()
@@ -71,8 +75,10 @@ class Display:
                 self.bar = None
 
     def _watch(self, stopped):
-        while not stopped.wait(_TERMINAL_SECONDS if sys.stderr.isatty() else _LOG_SECONDS):
-            self._look()
+        pause = _TERMINAL_SECONDS if sys.stderr.isatty() else _LOG_SECONDS
+        while not stopped.wait(_TERMINAL_SECONDS):
+            if time.monotonic() - self.looked >= pause:
+                self._look()
 
     def _look(self):
         try:
@@ -85,6 +91,7 @@ class Display:
         self.bar.set_postfix_str(f"loss {loss:.4g}, accuracy {accuracy:.2f}", refresh=False)
         self.bar.n = self.before + (rows // self.per_iteration if self.counts else 0)
         self.bar.refresh()
+        self.looked = time.monotonic()
 
     def advance(self, iterations: int) -> None:
         """A chunk of iterations is complete: the log begins anew."""
