@@ -134,7 +134,7 @@ class Recorder(Kernel):
     def _by_sample(self, name, part):
         if name not in self._whole or part.shape[-1] % self.samples:
             return part
-        return part.reshape(*part.shape[:-1], self.samples, -1)
+        return part.reshape(*part.shape[:-1], self.samples, part.shape[-1] // self.samples)
 
     def clear(self) -> None:
         """Forget what was recorded."""
