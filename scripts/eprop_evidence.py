@@ -38,7 +38,7 @@ from brianlearn.tasks.evidence import Evidence
 
 TASK = Evidence()
 PUBLISHED_ITERATIONS = 5
-VALIDATE_EVERY, VALIDATIONS_TO_STOP, TEST_SAMPLES = 10, 8, 2048
+VALIDATE_EVERY, VALIDATIONS_TO_STOP = 10, 8
 SHOWN = 10  # trials in the figure
 AT_ONCE = 32  # samples simulated side by side; a batch of more is several of them in turn
 
@@ -55,6 +55,7 @@ parser.add_argument(
 parser.add_argument(
     "--decay", type=float, default=500, help="of the learning rate, in iterations (%(default)s)"
 )
+parser.add_argument("--test", type=int, default=2048, help="new samples at the end (%(default)s)")
 experiment.add_checkpoint(parser)
 
 
@@ -192,8 +193,10 @@ def figures_of(training, shown):
 
 
 def main(options):
-    if options.iterations < 1 or options.batch < 1:
-        raise ValueError("it takes at least one iteration, and one sample a batch.")
+    if min(options.iterations, options.batch, options.test) < 1:
+        raise ValueError("it takes at least one iteration, one sample a batch, and one to test.")
+    if not options.decay > 0:
+        raise ValueError(f"--decay is {options.decay}, but must be above 0.")
     random = np.random.RandomState(options.seed)
     weights = TASK.weights(random)
     early = min(PUBLISHED_ITERATIONS, options.iterations)
@@ -211,14 +214,14 @@ def main(options):
         **experiment.checkpoint(options),
     )  # fmt: skip
     train(options, training, sources)
-    run(training, sources, "test", -(-TEST_SAMPLES // options.batch))
+    run(training, sources, "test", -(-options.test // options.batch))
     waited = experiment.process_age() - (time.time() - training.began)
-    history = training.histories["train"]
+    history, tested = training.histories["train"], training.histories["test"]["accuracy"]
     result = {
         "losses": history["loss"],
         "accuracies": history["accuracy"],
         "validation_errors": errors(training, "validate"),
-        "test_accuracy": training.histories["test"]["accuracy"].mean(),
+        "test_accuracy": tested.mean(),
         "test_loss": training.histories["test"]["loss"].mean(),
         "iterations": len(history["loss"]),
         "seconds_per_sample": history["seconds"].mean() / options.batch,
@@ -237,7 +240,7 @@ def main(options):
     parameters = {"neurons": eprop_alif.values(), "rule": str(learner.rule)}
     experiment.write(options, parameters, result, arrays, figures)
     print(
-        f"{100 * result['test_accuracy']:.1f} % of {TEST_SAMPLES} new trials right after "
+        f"{100 * tested.mean():.1f} % of {len(tested) * options.batch} new trials right after "
         f"{result['iterations']} iterations of {options.batch}; "
         f"{1e3 * result['seconds_per_sample']:.2f} ms a sample; in {options.out}"
     )
