@@ -37,7 +37,7 @@ from brianlearn.experiment import versions
 
 HERE = Path(__file__).parent
 BATCH, SIDE_BY_SIDE = 128, 32  # of evidence accumulation, as its script has them
-PATHS = ("brainpy", "trained", "out")  # options whose values mean nothing elsewhere
+PATHS = ("brainpy", "trained")  # options whose values mean nothing elsewhere
 FROZEN = ("--learning-rate", 1e-12)
 SINE = {
     "standalone, adjoint": (),
@@ -52,7 +52,7 @@ parser = argparse.ArgumentParser(
 )
 parser.add_argument("--brainpy", metavar="PYTHON", help="a Python that has BrainPy")
 parser.add_argument("--repeats", type=int, default=3, help="in turn with the peers (%(default)s)")
-parser.add_argument("--seconds", type=float, default=4, help="of each measurement (%(default)s)")
+parser.add_argument("--seconds", type=float, default=3, help="of each measurement (%(default)s)")
 parser.add_argument(
     "--trained", type=Path, metavar="FILE",
     help="with trained weights, such as the record.npz of scripts/eprop_evidence.py; without it, "
@@ -74,11 +74,12 @@ def main(options):
     if options.quick:
         options.repeats, options.seconds, options.train = 1, 0.5, 8
     earlier = json.loads(options.out.read_text()) if options.out.exists() else None
+    parameters = {key: value for key, value in vars(options).items() if key != "out"}
     results = {
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "machine": machine(),
         "versions": versions(),
-        "parameters": vars(options) | {key: bool(getattr(options, key)) for key in PATHS},
+        "parameters": parameters | {key: bool(getattr(options, key)) for key in PATHS},
     }
     with tempfile.TemporaryDirectory() as folder:
         weights = options.trained or train(options, Path(folder) / "trained.npz")
@@ -209,23 +210,23 @@ def growth(options, what):
 
 def parts(options, task, *flags):
     """Where a sample's time goes, and what the machine's memory would allow."""
-    found = ours(options, task, *flags, *FROZEN, "--parts")
-    return found | {"limit": limit(found)}
+    found = ours(options, task, *flags, "--parts")
+    return found | {"limit": limit(found, eprop_report.ARRAYS[task])}
 
 
-def limit(run):
+def limit(run, arrays):
     """Milliseconds that a sample's data take to be moved, by the bandwidths of here and now.
 
     A history is written once and read once. In the caches, a step moves the arrays of the state
-    of each neuron (ARRAYS), and an event a row of weights or sensitivities to a row of sums.
+    of each neuron, and an event a row of weights or sensitivities to a row of sums.
     """
     neurons, steps, samples = run["neurons"], run["steps"], run["samples"]
     history = np.zeros(neurons * steps * samples)
     written, read = timed(lambda: history.fill(1)), timed(history.max)
-    block, copy = np.ones((2, 2**14))  # 128 KiB each: within the second cache
+    size = max(2**11, neurons * samples * arrays // 2)  # of the state, but calls shall not count
+    block, copy = np.ones((2, size))
     copied = timed(lambda: [np.copyto(copy, block) for _ in range(1000)]) / 1000
     per_byte = 1e3 * copied / (2 * block.nbytes)
-    arrays = eprop_report.ARRAYS["evidence" if steps == 2250 else "sine"]
     spikes = run["rate_hz"] * 1e-3 * steps * neurons + run["input_spikes"]
     events = spikes * 2 * 3 * neurons  # once forward and once in the product
     return {

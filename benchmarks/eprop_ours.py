@@ -29,6 +29,7 @@ from brianlearn import Phase, Training, Trial, experiment, set_target
 from brianlearn.targets import TARGETS
 
 WARM_UP = (4, 0.3)  # iterations, to know their speed; then seconds
+FROZEN = 1e-12  # a learning rate that leaves the network as it is
 WEIGHTS = ("w_in", "w_rec", "w_out")
 
 parser = argparse.ArgumentParser(
@@ -159,6 +160,7 @@ def parts(training, task, seconds):
         "no spikes": (task.silent, True),
         "neither": (task.silent, False),
     }
+    training.set_learning_rate(FROZEN)
     count = iterations_in(seconds / 4, training, "warm-up")
     totals = {name: [] for name in ("one", *kinds)}
 

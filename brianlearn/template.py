@@ -100,6 +100,11 @@ class Template:
     def __post_init__(self):
         object.__setattr__(self, "equations", _equations(self.equations))
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+        if self.update and not self.equations.diff_eq_names:
+            raise ValueError(
+                f"{self.name}: 'update' follows the integration, but no equation is integrated; "
+                "add a differential equation, such as dv/dt = 0/second : 1."
+            )
         for name, parameter in self.parameters.items():
             if not isinstance(parameter, Parameter):
                 raise TypeError(
