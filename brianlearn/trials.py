@@ -123,7 +123,7 @@ class Trials(Kernel):
         self.steps_per_trial = length.count(inputs.clock.dt)
         if self.steps_per_trial < 1:
             raise ValueError(f"duration is {duration}, but a trial has at least one time step.")
-        self.readouts = 0
+        self.readout, self.readouts = readout, 0
         if readout is not None:
             self.readouts = _units(readout, self.samples)
         self._folder = tempfile.TemporaryDirectory(prefix="brianlearn_trials_")

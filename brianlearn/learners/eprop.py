@@ -10,10 +10,10 @@ from brian2.units.fundamentalunits import Quantity
 from brianlearn.errors import LearnerConflictError
 from brianlearn.feedback import Feedback, Symmetric
 from brianlearn.kernel import Steps
-from brianlearn.learners import eprop_adjoint, eprop_online
+from brianlearn.learners.eprop_gradients import Gradients
 from brianlearn.learners.eprop_learner import EPropLearner, Plastic
 from brianlearn.learners.eprop_online import EligibilitySynapses
-from brianlearn.learners.eprop_parts import check_history, check_neurons, check_readout
+from brianlearn.learners.eprop_parts import check_readout
 from brianlearn.losses import Loss, MeanSquaredError
 from brianlearn.optimizers import GradientDescent, Optimizer
 from brianlearn.projection import Projection
@@ -131,61 +131,27 @@ class EProp:
         connections = list(connections)
         for connection in connections:
             _check(connection, trials, self.optimizer)
-        window = trials.steps_per_trial
-        if self.window is not None:
-            window = Steps(self.window, "window").count(trials.clock.dt)
-        if not 0 < window <= trials.steps_per_trial:
-            raise ValueError(
-                f"The window of {window} steps does not fit the trial's {trials.duration}."
-            )
-        populations = _by_target(connections)
-        to_readouts = populations.pop(readout.name, (readout, []))[1]
-        groups = [group for group, _ in populations.values()]
-        check_history(trials, groups)
+        _check_network(connections, trials, readout)
+        window = self._window_steps(trials)
         loss = self.loss.attach(readout, trials, window, f"{name}_loss")
-        kernels, gradients, first = [loss], {}, 0
-        for group, onto in populations.values():
-            check_neurons(group)
-            carrier = _carrier(group, to_readouts)
-            feedback = self.feedback.weights(carrier, first)
-            first += carrier.shape[0]
-            label = f"{name}_{group.name}"
-            if isinstance(onto[0], Projection):
-                kernel = eprop_adjoint.gradient_of_neurons(
-                    group, onto, self, readout, feedback, trials, window, label
-                )
-                kernels.append(kernel)
-                gradients |= {c.name: (kernel, f"gradient_{k}") for k, c in enumerate(onto)}
-            else:
-                teller = eprop_online.tell_neurons(group, readout, feedback, trials, label)
-                kernels.append(teller)
-                gradients |= self._collect(onto, teller, trials, name, kernels)
-        if to_readouts and isinstance(to_readouts[0], Projection):
-            kernel = eprop_adjoint.gradient_of_readouts(
-                readout, to_readouts, trials, window, f"{name}_{readout.name}"
-            )
-            kernels.append(kernel)
-            gradients |= {c.name: (kernel, f"gradient_{k}") for k, c in enumerate(to_readouts)}
-        else:
-            gradients |= self._collect(to_readouts, None, trials, name, kernels)
+        gradients = Gradients(self, trials, readout, window, name)
+        gradients.add(connections)
         scale = 1 / (trials.samples * self.trials_per_update * (window if self.average else 1))
         plastic = [
-            Plastic.of(connection, gradients[connection.name], self, trials, scale, name)
+            Plastic.of(connection, gradients.where[connection.name], self, trials, scale, name)
             for connection in connections
         ]
-        return EPropLearner(self, trials, readout, loss, kernels, plastic)
+        return EPropLearner(self, trials, readout, [loss, *gradients.kernels], plastic)
 
-    def _collect(self, synapses, teller, trials, name, kernels):
-        """Kernels that add up what `EligibilitySynapses` gathered; where their sums are."""
-        gradients = {}
-        for one in synapses:
-            eprop_online.check_reset(one, trials)
-            kernel = eprop_online.collect_gradient(
-                one, self, teller, trials, f"{name}_{one.name}_gradient"
+    def _window_steps(self, trials) -> int:
+        if self.window is None:
+            return trials.steps_per_trial
+        steps = Steps(self.window, "window").count(trials.clock.dt)
+        if not 0 < steps <= trials.steps_per_trial:
+            raise ValueError(
+                f"The window of {steps} steps does not fit the trial's {trials.duration}."
             )
-            kernels.append(kernel)
-            gradients[one.name] = (kernel, "gradient")
-        return gradients
+        return steps
 
 
 def _check(connection, trials, optimizer):
@@ -203,27 +169,13 @@ def _check(connection, trials, optimizer):
     optimizer.check(np.asarray(connection.matrix)[connection.mask], connection.name)
 
 
-def _by_target(connections):
-    """Connections by the name of the group they lead to: the group, and those onto it."""
-    populations = {}
-    for connection in connections:
-        populations.setdefault(connection.target.name, (connection.target, []))[1].append(
-            connection
+def _check_network(connections, trials, readout):
+    if trials.readout is not readout:
+        raise ValueError(
+            f"'{trials.name}' sets no target of '{readout.name}': give it readout={readout.name}."
         )
-    for group, onto in populations.values():
-        if len({type(connection) for connection in onto}) > 1:
-            raise TypeError(
-                f"Projections and EligibilitySynapses lead to '{group.name}': use one kind for all."
-            )
-    return populations
-
-
-def _carrier(group, to_readouts):
-    """The connection by which neurons reach the readouts, whose shape the feedback has."""
-    for connection in to_readouts:
-        if connection.source.name == group.name:
-            return connection
-    raise ValueError(
-        f"No connection among those that learn leads from '{group.name}' to the readouts: its "
-        "neurons have no learning signal. Add that connection."
-    )
+    names = [connection.name for connection in connections]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise LearnerConflictError(f"{', '.join(sorted(twice))} would learn twice.")
+    if not names:
+        raise ValueError("No connection was given that could learn.")

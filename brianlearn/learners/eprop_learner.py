@@ -71,9 +71,9 @@ class EPropLearner:
         Of all connections; can be set between runs (0: nothing changes).
     """
 
-    def __init__(self, rule, trials, readout, loss_kernel, kernels, plastic):
+    def __init__(self, rule, trials, readout, kernels, plastic):
         self.rule, self.trials, self.readout = rule, trials, readout
-        self.loss_kernel = loss_kernel
+        self.loss_kernel = kernels[0]
         self.plastic = {item.connection.name: item for item in plastic}
         for item in plastic:
             item.connection.add_attribute("learner")
