@@ -46,7 +46,10 @@ def arguments(doc: str, name: str) -> argparse.ArgumentParser:
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     """The flags of a script that can be stopped and resumed."""
     parser.add_argument(
-        "--checkpoint", type=Path, metavar="FILE", help="keep what was learned in this file"
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="keep what was learned in this file (and beside it, for a second optimizer)",
     )
     parser.add_argument(
         "--resume", action="store_true",

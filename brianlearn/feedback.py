@@ -97,6 +97,10 @@ class Random(Feedback):
     seed: int = 1
     scale: float = 1.0
 
+    def __post_init__(self):
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise ValueError(f"seed is {self.seed!r}, but must be a whole number from 0 on.")
+
     def weights(self, carrier, first):
         """See `Feedback.weights`."""
         n, readouts = carrier.shape

@@ -2,6 +2,15 @@
 
 enum { NOT_A_NUMBER = 1 };
 
+// At a trial's first step, forget what a trial that was broken off has left.
+static void begin(int64_t step, const Array<double>& total, const Array<double>& output_sum,
+                  const Array<double>& target_sum)
+{
+    if (step != 0) return;
+    total[0] = 0;
+    for (size_t k = 0; k < output_sum.size; k++) output_sum[k] = target_sum[k] = 0;
+}
+
 static int largest(const double* values, int64_t count)
 {
     int best = 0;
@@ -12,7 +21,7 @@ static int largest(const double* values, int64_t count)
 
 // At the trial's end, mean loss and the fraction of samples whose largest output is right.
 static int judge(int64_t last, int64_t samples, const Array<double>& output_sum,
-                 const Array<double>& target_sum, double* total, double* loss, double* accuracy)
+                 const Array<double>& target_sum, const double* total, double* loss, double* accuracy)
 {
     if (!last) return 0;
     const int64_t readouts = output_sum.size / samples;
@@ -22,8 +31,6 @@ static int judge(int64_t last, int64_t samples, const Array<double>& output_sum,
                  largest(target_sum.data + b * readouts, readouts);
     *loss = *total / samples;
     *accuracy = (double)right / samples;
-    *total = 0;
-    for (size_t k = 0; k < output_sum.size; k++) output_sum[k] = target_sum[k] = 0;
     return std::isfinite(*loss) ? 0 : NOT_A_NUMBER;
 }
 
@@ -33,6 +40,7 @@ int mean_squared_error(Array<int64_t> step, Array<int64_t> steps, Array<int64_t>
                        Array<double> target_sum, Array<double> total, Array<double> loss,
                        Array<double> accuracy)
 {
+    begin(step[0], total, output_sum, target_sum);
     const bool open = step[0] >= steps[0] - window[0];
     for (size_t k = 0; k < v.size; k++) {
         output[k] = v[k];
@@ -57,6 +65,7 @@ int cross_entropy(Array<int64_t> step, Array<int64_t> steps, Array<int64_t> wind
                   Array<double> target_sum, Array<double> total, Array<double> loss,
                   Array<double> accuracy)
 {
+    begin(step[0], total, output_sum, target_sum);
     const bool open = step[0] >= steps[0] - window[0];
     if (!open)
         for (size_t k = 0; k < error.size; k++) error[k] = 0;

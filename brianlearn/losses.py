@@ -24,6 +24,7 @@ _FAULTS = {
 def mean_squared_error(step, steps, window, recording, samples, v, target, output, error,
                        output_sum, target_sum, total, loss, accuracy):  # fmt: skip
     """The Python form: half the squared error, summed over the window and over the readouts."""
+    _begin(step, total, output_sum, target_sum)
     output[:] = v
     error[:] = 0
     if step[0] >= steps[0] - window[0]:
@@ -37,6 +38,7 @@ def mean_squared_error(step, steps, window, recording, samples, v, target, outpu
 def cross_entropy(step, steps, window, recording, samples, v, target, output, error,
                   output_sum, target_sum, total, loss, accuracy):  # fmt: skip
     """The Python form: minus the log of the softmax at the target, averaged over the window."""
+    _begin(step, total, output_sum, target_sum)
     open_window = step[0] >= steps[0] - window[0]
     error[:] = 0
     if not (open_window or recording[0]):
@@ -54,6 +56,13 @@ def cross_entropy(step, steps, window, recording, samples, v, target, output, er
     return _judge(step, steps, samples, total, loss, accuracy, output_sum, target_sum)
 
 
+def _begin(step, total, output_sum, target_sum):
+    """At a trial's first step, forget what a trial that was broken off has left."""
+    if step[0] == 0:
+        total[0] = 0
+        output_sum[:] = target_sum[:] = 0
+
+
 def _judge(step, steps, samples, total, loss, accuracy, output_sum, target_sum):
     """At the trial's end, mean loss and the fraction of samples whose largest output is right."""
     if step[0] < steps[0] - 1:
@@ -62,8 +71,6 @@ def _judge(step, steps, samples, total, loss, accuracy, output_sum, target_sum):
     said = output_sum.reshape(samples[0], -1).argmax(axis=1)
     wanted = target_sum.reshape(samples[0], -1).argmax(axis=1)
     accuracy[0] = np.mean(said == wanted)
-    total[0] = 0
-    output_sum[:] = target_sum[:] = 0
     return 0 if np.isfinite(loss[0]) else NOT_A_NUMBER
 
 

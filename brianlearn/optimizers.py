@@ -67,12 +67,19 @@ class Optimizer:
     def __post_init__(self):
         for field in fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, int | float | np.number) or np.isnan(value):
+            if not isinstance(value, int | float | np.number):
                 raise TypeError(f"{field.name} is {value!r}, but must be a number without unit.")
-        if self.learning_rate < 0:
-            raise ValueError(f"learning_rate is {self.learning_rate}, but must not be negative.")
+            if np.isnan(value):
+                raise ValueError(f"{field.name} is not a number.")
+        self.check_rate(self.learning_rate)
         if self.lower > self.upper:
             raise ValueError(f"No weight lies between {self.lower} and {self.upper}.")
+
+    @staticmethod
+    def check_rate(value) -> None:
+        """Refuse a learning rate that is negative, infinite or no number."""
+        if not (isinstance(value, int | float | np.number) and 0 <= value < np.inf):
+            raise ValueError(f"learning_rate is {value!r}, but must be a number from 0 on.")
 
     def check(self, weights, name: str) -> None:
         """Refuse weights that lie outside the bounds before anything was learned.

@@ -40,3 +40,5 @@ class FiringRate:
 
     def __post_init__(self):
         check_unit(self.rate, hertz.dim, "The rate of FiringRate")
+        if not (self.c_reg >= 0 and self.rate >= 0 * hertz):
+            raise ValueError(f"{self}: strength and rate must not be negative.")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from brian2.units.fundamentalunits import DIMENSIONLESS, get_dimensions
 
 __all__ = ["LEARNING", "RECORDING", "Trial"]
 
@@ -21,12 +22,15 @@ class Trial:
         What the readouts should be: steps x (samples*readouts).
     labels : array of int, optional
         Or the class of each sample: its readout's target is 1, the others' 0.
+    raster : tuple of int, optional
+        Samples, steps and neurons of the raster that it was made from.
     """
 
     steps: np.ndarray
     indices: np.ndarray
     targets: np.ndarray | None = None
     labels: np.ndarray | None = None
+    raster: tuple[int, int, int] | None = None
 
     @classmethod
     def from_raster(cls, raster, targets=None, labels=None) -> "Trial":
@@ -51,7 +55,8 @@ class Trial:
                 raise ValueError(f"targets has {len(targets)} samples, but raster {samples}.")
             targets = targets.transpose(1, 0, 2).reshape(targets.shape[1], -1)
         indices = sample * neurons + neuron
-        return cls(steps.astype(np.int32), indices.astype(np.int32), targets, labels)
+        steps, indices = steps.astype(np.int32), indices.astype(np.int32)
+        return cls(steps, indices, targets, labels, raster.shape)
 
     def to_bytes(self, flags: int) -> bytes:
         """The trial as a block of a file: header, spikes, labels, targets; in eights of bytes."""
@@ -71,6 +76,16 @@ class Trial:
             Saying what lies outside, or which shape it should have.
         """
         steps, indices = np.asarray(self.steps), np.asarray(self.indices)
+        expected = samples, T, N // samples
+        if self.raster is not None and self.raster != expected:
+            raise ValueError(
+                f"the raster has (samples, steps, neurons) {self.raster}, but the network takes "
+                f"{expected}."
+            )
+        for name, values in (("steps", self.steps), ("indices", self.indices)):
+            whole = not np.size(values) or np.issubdtype(np.asarray(values).dtype, np.integer)
+            if not whole or get_dimensions(values) is not DIMENSIONLESS:
+                raise ValueError(f"{name} must be whole numbers without a unit.")
         if steps.shape != indices.shape or steps.ndim != 1:
             raise ValueError(f"steps and indices differ: {steps.shape} and {indices.shape}.")
         if steps.size and (steps.min() < 0 or steps.max() >= T):
@@ -90,6 +105,8 @@ class Trial:
         if (self.targets is None) == (self.labels is None):
             raise ValueError("the readouts need either targets or labels.")
         if self.targets is not None:
+            if get_dimensions(self.targets) is not DIMENSIONLESS:
+                raise ValueError("targets have a unit, but readouts have none.")
             shape = (T, samples * readouts)
             if np.shape(self.targets) != shape:
                 raise ValueError(

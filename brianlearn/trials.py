@@ -1,5 +1,6 @@
 """`Trials`: a run as a sequence of trials, each with its input spikes and what is wanted of it."""
 
+import contextlib
 import tempfile
 import weakref
 from collections.abc import Iterable
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from brian2.core.variables import ArrayVariable
+from brian2.groups.group import Group
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import record, schedule
@@ -119,6 +121,8 @@ class Trials(Kernel):
         self, duration: Quantity, inputs: SpikeInput, reset, *, readout=None, name: str = "trials*"
     ):
         length = Steps(duration, "duration")
+        if not isinstance(inputs, SpikeInput):
+            raise TypeError(f"inputs is {inputs!r}, but must be a SpikeInput.")
         self.duration, self.inputs, self.samples = duration, inputs, inputs.samples
         self.steps_per_trial = length.count(inputs.clock.dt)
         if self.steps_per_trial < 1:
@@ -130,6 +134,8 @@ class Trials(Kernel):
         weakref.finalize(self, self._folder.cleanup)
         self.path = Path(self._folder.name) / "trials.bin"
         states = _states(reset, self.samples)
+        self._whole = [pair for pair in states if not _named(pair, reset)]
+        self._begun = False
         self.reset = {(group.name, variable) for group, variable in states}
         outputs = max(1, self.samples * self.readouts)
         super().__init__(
@@ -208,6 +214,31 @@ class Trials(Kernel):
         if not self.path.exists():
             raise ValueError(f"'{self.name}' has no trials: call its present(...) before the run.")
         super().before_run(run_namespace)
+        if self.variables["steps"].get_value().item() != self.steps_per_trial:
+            raise ValueError(
+                f"The time step has changed to {self.clock.dt} since '{self.name}' was made: make "
+                "it anew."
+            )
+        if not self._begun:
+            self._check_lost_values()
+        self._begun = True
+
+    def _check_lost_values(self):
+        """Before the first trial, a state that is not 0 would be lost: perhaps a parameter."""
+        for group, name in self._whole:
+            with contextlib.suppress(NotImplementedError):  # set by an expression, in standalone
+                if group.variables[name].get_value().any():
+                    raise ValueError(
+                        f"'{name}' of '{group.name}' is not 0, but every trial resets it to 0. If "
+                        "it is a parameter, declare it (constant); if it is a state, begin at 0, "
+                        "or name what is reset: (group, 'variable')."
+                    )
+
+
+def _named(pair, reset):
+    """Whether a state was listed by itself, not with its whole group."""
+    listed = [] if isinstance(reset, Group) else [item for item in reset if isinstance(item, tuple)]
+    return any(pair[0] is group and pair[1] == name for group, name in listed)
 
 
 def _units(group, samples):
@@ -223,13 +254,18 @@ def _units(group, samples):
 def _states(reset, samples):
     """The (group, variable) pairs that begin at 0 in each trial."""
     pairs = []
-    for item in reset:
+    for item in [reset] if isinstance(reset, Group) else reset:
         if isinstance(item, tuple):
             find_array(*item)
             pairs.append(item)
             continue
         if not hasattr(item, "connect"):  # Synapses have no size yet in standalone mode
             _units(item, samples)
+        if "lastspike" in item.variables:
+            raise ValueError(
+                f"'{item.name}' uses Brian2's refractory=, which knows no trials: write it with a "
+                "variable, as eprop_lif does with t_free."
+            )
         pairs += [
             (item, name)
             for name, variable in item.variables.items()

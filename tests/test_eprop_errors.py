@@ -83,8 +83,12 @@ def test_rule(parts, error, words):
 @pytest.mark.parametrize(
     ("numbers", "error", "words"),
     [
-        ({"learning_rate": -1.0}, ValueError, "learning_rate is -1.0, but must not be negative"),
-        ({"learning_rate": np.nan}, TypeError, "learning_rate is nan, but must be a number"),
+        (
+            {"learning_rate": -1.0},
+            ValueError,
+            "learning_rate is -1.0, but must be a number from 0 on",
+        ),
+        ({"learning_rate": np.nan}, ValueError, "learning_rate is not a number"),
         ({"learning_rate": 1 * ms}, TypeError, "learning_rate is .*, but must be a number"),
         ({"lower": 2.0, "upper": 1.0}, ValueError, "No weight lies between 2.0 and 1.0"),
     ],

@@ -46,7 +46,7 @@ TOLD = "    gradient += learning_signal_post*ebar\n"
 EQUATIONS = {
     "without 1 - kappa": ("NEURON_UPDATE", ("(1 - exp(-dt/tau_out))*e", "e")),
     "learning signal a step late": ("NEURON_UPDATE", (FILTERED + TOLD, TOLD + FILTERED)),
-    "adaptation forgotten": ("NEURON_UPDATE", ("(zbar - beta_post*eps)", "zbar")),
+    "adaptation forgotten": ("NEURON_UPDATE", ("(zbar - beta*eps)", "zbar")),
     "adaptation without the new e": ("NEURON_UPDATE", ("*eps + e", "*eps")),
     "regularized by the filtered trace": ("NEURON_UPDATE", ("sum += e", "sum += ebar")),
     "trace of another arrival": ("ON_PRE", ("zbar += jump", "zbar += 1")),

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from brian2 import Network, StateMonitor, ms
+from brian2 import Network, StateMonitor, ms, network_operation
 
 from brianlearn import DivergenceError, Phase, Training, Trial, set_target, simulate
 from brianlearn.training import training as module
@@ -217,3 +217,57 @@ def test_what_was_learned_is_kept_without_the_learner(target, tmp_path):
     simulate(200 * ms, network, progress=False)
     error = v.v[0] - trial.targets[:, 0]
     assert 0.5 * error @ error == pytest.approx(loss["loss"][0], rel=1e-12)
+
+
+def test_interrupted_run_leaves_no_trace(numpy_target):
+    """Ctrl-C in the middle of a trial: the next run is as if it had not been."""
+    training, trial, _ = training_of(case())
+    count = []
+
+    @network_operation(when="end", order=1000)
+    def interrupt():
+        count.append(1)
+        if len(count) == 330:
+            raise KeyboardInterrupt
+
+    training.execution.network.add(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        training.run(Phase("train", trial, 3))
+    assert training.histories == {}
+    training.run(Phase("train", trial, 3))
+    whole = training_of(case())[0]
+    whole.run(Phase("train", trial, 3))
+    np.testing.assert_array_equal(
+        training.histories["train"]["loss"], whole.histories["train"]["loss"]
+    )
+    np.testing.assert_array_equal(training.weights()["w_rec"], whole.weights()["w_rec"])
+
+
+def test_another_mask_or_model_is_another_training(numpy_target, tmp_path):
+    """What the checkpoint compares: connections, equations, and each neuron's constants."""
+    path = tmp_path / "one.npz"
+    mask = np.random.default_rng(1).uniform(size=(6, 10)) < 0.5
+    made = build(case(), "adjoint", masks={"w_in": mask})
+    Training(made.learner, made.network, checkpoint=path, progress=False).run(
+        Phase("train", next(presented(case(), 1)), 1)
+    )
+    for other, word in (
+        (build(case(), "adjoint", masks={"w_in": mask[::-1]}), r"w_in\.mask"),
+        (build(case(surrogate="exponential"), "adjoint", masks={"w_in": mask}), r"neurons\.model"),
+    ):
+        with pytest.raises(ValueError, match=word):
+            Training(other.learner, other.network, checkpoint=path, resume=True)
+
+
+def test_wrong_learning_rates_and_phases(numpy_target):
+    training, trial, _ = training_of(case())
+    for rate in (-0.1, np.nan, "fast"):
+        with pytest.raises(ValueError, match="learning_rate is .*, but must be a number from 0 on"):
+            training.set_learning_rate(rate)
+    with pytest.raises(ValueError, match=r"iterations is 2\.5"):
+        Phase("train", trial, 2.5)
+    with pytest.raises(TypeError, match="must be a Trial, or a function"):
+        Phase("train", iter([trial]), 2)
+    with pytest.raises(TypeError, match="gave None for trial 0"):
+        training.run(Phase("train", lambda k: None, 2))
+    training.run()

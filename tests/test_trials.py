@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from brian2 import Network, SpikeMonitor, StateMonitor, defaultclock, ms
+from brian2 import Network, NeuronGroup, SpikeMonitor, StateMonitor, defaultclock, ms
 
 from brianlearn import SpikeInput, Trial, Trials, simulate
 from brianlearn.models import eprop_lif, eprop_readout
@@ -198,3 +198,39 @@ def test_a_lost_file_is_noticed(numpy_target):
         simulate(built.duration, built.network, progress=False)
     built.trials.present(presented(case, 3))
     simulate(built.duration, built.network, progress=False)
+
+
+def test_raster_of_another_shape_is_refused(numpy_target):
+    """Four inputs instead of five would move spikes from one sample into another."""
+    defaultclock.dt = 1 * ms
+    inputs = SpikeInput(5, 2, name="inputs")
+    neurons = eprop_lif.neurons(4, name="neurons")
+    trials = Trials(20 * ms, inputs, [neurons], name="trials")
+    for shape in ((2, 20, 4), (1, 20, 5), (2, 19, 5)):
+        with pytest.raises(ValueError, match=r"network takes \(2, 20, 5\)"):
+            trials.present(Trial.from_raster(np.zeros(shape)))
+    with pytest.raises(ValueError, match="whole numbers without a unit"):
+        trials.present(Trial(np.array([1.5]), np.array([0])))
+    with pytest.raises(ValueError, match="whole numbers without a unit"):
+        trials.present(Trial(np.array([1]) * ms, np.array([0])))
+
+
+def test_parameters_are_not_reset_without_a_word(numpy_target):
+    """What is not 0 before the first trial may be a parameter that (constant) was forgotten on."""
+    defaultclock.dt = 1 * ms
+    inputs = SpikeInput(5, name="inputs")
+    neurons = NeuronGroup(4, "dv/dt = (bias - v)/(10*ms) : 1\nbias : 1", name="neurons")
+    neurons.bias = 1
+    trials = Trials(20 * ms, inputs, neurons, name="trials")
+    trials.present(Trial.from_raster(np.zeros((20, 5))))
+    with pytest.raises(ValueError, match=r"'bias' of 'neurons' is not 0.*\(constant\)"):
+        simulate(1 * ms, Network(inputs, neurons, trials), progress=False)
+
+
+def test_refractoriness_of_brian2_is_refused(numpy_target):
+    inputs = SpikeInput(5, name="inputs")
+    neurons = NeuronGroup(4, "v : 1", threshold="v > 1", refractory=5 * ms, name="neurons")
+    with pytest.raises(ValueError, match="'neurons' uses Brian2's refractory="):
+        Trials(20 * ms, inputs, [neurons])
+    with pytest.raises(TypeError, match="must be a SpikeInput"):
+        Trials(20 * ms, neurons, [neurons])

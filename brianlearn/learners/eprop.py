@@ -55,6 +55,10 @@ class EProp:
     TypeError
         If a part is not of its kind.
 
+    Notes
+    -----
+    In the adjoint form the neurons' ``learning_signal`` is only set in trials that are recorded.
+
     References
     ----------
     .. [1] Bellec, Scherr, Subramoney, Hajek, Salaj, Legenstein and Maass (2020). A solution to the

@@ -12,7 +12,7 @@ import numpy as np
 
 from brianlearn import schedule
 from brianlearn.kernel import Kernel, Scratch
-from brianlearn.learners.eprop_parts import find_constant
+from brianlearn.learners.eprop_parts import adapts, find_constant
 
 __all__ = ["gradient_of_neurons", "gradient_of_readouts"]
 
@@ -156,7 +156,7 @@ def gradient_of_neurons(neurons, projections, rule, readout, feedback, trials, w
 
     ``feedback`` is an array, or (group, variable).
     """
-    adapts = "beta" in neurons.variables
+    adapting = adapts(neurons)
     return Kernel(
         adjoint,
         _HEADER,
@@ -169,8 +169,8 @@ def gradient_of_neurons(neurons, projections, rule, readout, feedback, trials, w
             "learning_signal": (neurons, "learning_signal"),
             "tau_m": find_constant(neurons, "tau_m"),
             "spread": find_constant(neurons, "spread"),
-            "beta": (neurons, "beta") if adapts else np.zeros(1),
-            "tau_adapt": find_constant(neurons, "tau_adapt") if adapts else np.ones(1),
+            "beta": find_constant(neurons, "beta") if adapting else np.zeros(1),
+            "tau_adapt": find_constant(neurons, "tau_adapt") if adapting else np.ones(1),
             "tau_out": find_constant(readout, "tau_m"),
             "c_reg": float(rule.regularizer.c_reg),
             "rate": float(rule.regularizer.rate),

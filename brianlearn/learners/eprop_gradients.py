@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from brianlearn.learners import eprop_adjoint, eprop_online
-from brianlearn.learners.eprop_parts import check_history, check_neurons
+from brianlearn.learners.eprop_parts import check_history, check_is_reset, check_neurons
 from brianlearn.projection import Projection
 
 __all__ = ["Gradients"]
@@ -42,10 +42,12 @@ class Gradients:
         first = 0
         for group, onto in populations.values():
             check_neurons(group)
+            check_is_reset(group, self.trials)
             carrier = _carrier(group, to_readouts)
             feedback = self.rule.feedback.weights(carrier, first)
             first += carrier.shape[0]
             self._add_neurons(group, onto, feedback)
+        check_is_reset(self.readout, self.trials)
         if to_readouts:
             self._add_readouts(to_readouts)
 

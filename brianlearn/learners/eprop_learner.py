@@ -1,8 +1,11 @@
 """What a running `EProp` is: kernels, the connections that learn, and the state they go on from."""
 
+import contextlib
+import hashlib
 from dataclasses import dataclass, fields
 
 import numpy as np
+from brian2.core.variables import ArrayVariable
 
 from brianlearn import record
 
@@ -98,8 +101,7 @@ class EPropLearner:
 
     @learning_rate.setter
     def learning_rate(self, value: float):
-        if not (isinstance(value, int | float | np.number) and 0 <= value < np.inf):
-            raise ValueError(f"learning_rate is {value!r}, but must be a number from 0 on.")
+        self.rule.optimizer.check_rate(value)
         for item in self.plastic.values():
             item.optimizer.variables["learning_rate"].set_value(float(value))
 
@@ -147,10 +149,34 @@ class EPropLearner:
                 groups[group.name] = group
         rule = {field.name: str(getattr(self.rule, field.name)) for field in fields(self.rule)}
         sizes = {name: list(item.connection.shape) for name, item in self.plastic.items()}
+        masks = {
+            f"{name}.mask": _digest(item.connection.mask) for name, item in self.plastic.items()
+        }
+        models = {
+            f"{name}.model": _digest(f"{group.equations}{group.state_updater.method_choice}")
+            for name, group in groups.items()
+            if hasattr(group, "equations")
+        }
         constants = {
             f"{name}.{key}": str(value)
             for name, group in groups.items()
             for key, value in (group.namespace or {}).items()
         }
         trial = {"steps": self.trials.steps_per_trial, "samples": self.trials.samples}
-        return rule | trial | sizes | constants | {"dt": str(self.trials.clock.dt)}
+        for name, group in groups.items():
+            constants |= {f"{name}.{key}": digest for key, digest in _arrays(group)}
+        return rule | trial | sizes | masks | models | constants | {"dt": str(self.trials.clock.dt)}
+
+
+def _digest(values) -> str:
+    """A short name of an array or a text."""
+    data = values.encode() if isinstance(values, str) else np.ascontiguousarray(values).tobytes()
+    return f"sha256 {hashlib.sha256(data).hexdigest()[:12]}"
+
+
+def _arrays(group):
+    """The constants that each neuron has of its own, where their values are known."""
+    for name, variable in group.variables.items():
+        if isinstance(variable, ArrayVariable) and variable.constant and not variable.read_only:
+            with contextlib.suppress(NotImplementedError):  # set by an expression, in standalone
+                yield name, _digest(variable.get_value())

@@ -14,7 +14,7 @@ from brian2.utils.stringtools import word_substitute
 from brianlearn import schedule
 from brianlearn.checks import find_array
 from brianlearn.kernel import Kernel
-from brianlearn.learners.eprop_parts import find_constant
+from brianlearn.learners.eprop_parts import adapts, find_constant
 
 __all__ = ["EligibilitySynapses", "check_reset", "collect_gradient", "tell_neurons"]
 
@@ -41,7 +41,7 @@ NEURON_MODEL = """
 NEURON_TRACES = ("eps", "ebar", "eligibility_sum")
 
 NEURON_UPDATE = """
-    e = psi_post*(zbar - beta_post*eps)
+    e = psi_post*(zbar - beta*eps)
     eps = exp(-dt/tau_adapt)*eps + e
     ebar = exp(-dt/tau_out)*ebar + (1 - exp(-dt/tau_out))*e
     gradient += learning_signal_post*ebar
@@ -55,7 +55,7 @@ READOUT_UPDATE = """
 """
 
 _WITHOUT_ADAPTATION = NEURON_UPDATE.replace(
-    "(zbar - beta_post*eps)\n    eps = exp(-dt/tau_adapt)*eps + e", "zbar"
+    "(zbar - beta*eps)\n    eps = exp(-dt/tau_adapt)*eps + e", "zbar"
 )
 
 
@@ -113,11 +113,10 @@ class EligibilitySynapses(Synapses):
         self.mask = weights != 0 if mask is None else np.asarray(mask, dtype=bool)
         is_readout = target is readout
         self.traces = ("zbar", "gradient", *(() if is_readout else NEURON_TRACES))
-        adapts = "beta" in target.variables
         if update is None:
-            update = NEURON_UPDATE if adapts else _WITHOUT_ADAPTATION
+            update = NEURON_UPDATE if adapts(target) else _WITHOUT_ADAPTATION
             update = READOUT_UPDATE if is_readout else update
-        names = ["tau_m", "spread", *(["tau_adapt"] if adapts else [])]
+        names = ["tau_m", "spread", *(["tau_adapt", "beta"] if adapts(target) else [])]
         for constant in names:
             find_constant(target, constant)
         varied = {key: f"{key}_post" for key in names if key in target.variables}

@@ -8,9 +8,21 @@ from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from brianlearn.checks import check_unit, find_array
 
-__all__ = ["check_history", "check_neurons", "check_readout", "find_constant"]
+__all__ = [
+    "adapts",
+    "check_history",
+    "check_is_reset",
+    "check_neurons",
+    "check_readout",
+    "find_constant",
+]
 
-_CONSTANTS = {"tau_m": second.dim, "tau_adapt": second.dim, "spread": DIMENSIONLESS}
+_CONSTANTS = {
+    "tau_m": second.dim,
+    "tau_adapt": second.dim,
+    "spread": DIMENSIONLESS,
+    "beta": DIMENSIONLESS,
+}
 _REMEDY = "Make it with one of the templates in brianlearn.models, or add it to the equations"
 
 
@@ -48,6 +60,32 @@ def check_neurons(group) -> None:
         Naming the group, what is missing, and the remedy.
     """
     _check_variables(group, ("psi", "learning_signal", "_spikespace"))
+    known = {*group.variables, *(group.namespace or {})}
+    if "tau_adapt" in known and "beta" not in known:
+        raise KeyError(
+            f"'{group.name}' has a tau_adapt but no 'beta', the strength of its adaptation, which "
+            "the eligibility traces need."
+        )
+
+
+def check_is_reset(group, trials) -> None:
+    """Refuse a group that would go on from one trial to the next in all of its states.
+
+    Raises
+    ------
+    ValueError
+        Naming the group.
+    """
+    if not any(name == group.name for name, _ in trials.reset):
+        raise ValueError(
+            f"'{trials.name}' does not reset '{group.name}': the gradient of a trial knows nothing "
+            "of the trial before. Add it to the reset."
+        )
+
+
+def adapts(group) -> bool:
+    """Whether the neurons' threshold adapts: whether they have a ``beta``."""
+    return "beta" in group.variables or "beta" in (group.namespace or {})
 
 
 def check_readout(group) -> None:

@@ -21,6 +21,8 @@ class Checkpoint:
 
     def __init__(self, path, description: dict):
         self.path = Path(path).with_suffix(".npz")
+        if Path(path).is_dir():
+            raise IsADirectoryError(f"The checkpoint {path} is a folder, but must be a file.")
         self.description = json.loads(json.dumps(description, default=str))
 
     def save(self, state: dict, histories: dict) -> None:

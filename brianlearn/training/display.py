@@ -25,10 +25,14 @@ class Display:
     trials_per_iteration : int
     total : int or None
         Iterations of the phase ``train`` in all runs; None for one bar a run.
+    classifies : bool
+        Whether there is an accuracy to show.
     shown : bool
+        Whether there is a bar at all.
     """
 
-    def __init__(self, log, trials_per_iteration: int, total: int | None, *, shown: bool):
+    def __init__(self, log, trials_per_iteration, total, classifies, shown):
+        self.classifies = classifies
         self.path, self.width = Path(log.path), sum(log.widths.values())
         self.per_iteration, self.total, self.shown = trials_per_iteration, total, shown
         self.bar, self.before, self.counts, self.cold = None, 0, True, True
@@ -88,7 +92,10 @@ class Display:
                 loss, accuracy = np.fromfile(file, count=2)
         except (OSError, ValueError):  # compiling, or between two chunks: there is no log
             return
-        self.bar.set_postfix_str(f"loss {loss:.4g}, accuracy {accuracy:.2f}", refresh=False)
+        shown = f"loss {loss:.4g}"
+        if self.classifies:
+            shown += f", accuracy {accuracy:.2f}"
+        self.bar.set_postfix_str(shown, refresh=False)
         self.bar.n = self.before + (rows // self.per_iteration if self.counts else 0)
         self.bar.refresh()
         self.looked = time.monotonic()

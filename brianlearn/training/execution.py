@@ -29,6 +29,8 @@ class Execution:
         For names in equations of groups without a namespace of their own.
     """
 
+    forgets = False  # whether every run begins with the values of the first
+
     def __init__(self, network: Network, trials, namespace: dict):
         self.network, self.trials, self.namespace = network, trials, namespace
 
@@ -41,6 +43,10 @@ class Execution:
         """Set ``(group, variable)`` to arrays before the next run."""
         for (group, name), values in states.items():
             group.variables[name].set_value(np.asarray(values))
+
+    def initial(self, states: dict) -> dict:
+        """The values of ``(group, variable)``, by name, before the first run."""
+        return {name: self.get(where) for name, where in states.items()}
 
     def get(self, where: tuple) -> np.ndarray:
         """The values of ``(group, variable)`` after the last run."""
@@ -57,6 +63,8 @@ class Execution:
 class StandaloneExecution(Execution):
     """A network in C++ standalone mode: built once, then executed with other initial values."""
 
+    forgets = True
+
     def __init__(self, network, trials, namespace):
         super().__init__(network, trials, namespace)
         self.device, self.states, self.folder = get_device(), {}, None
@@ -66,6 +74,10 @@ class StandaloneExecution(Execution):
         with _clear_errors():
             self.network.run(_FOREVER, namespace=self.namespace)
             self.folder = build(self.device)
+
+    def initial(self, states):
+        """Nothing: they are part of the binary."""
+        return {}
 
     def set(self, states):
         """Set ``(group, variable)`` to arrays before the next run."""

@@ -12,6 +12,7 @@ from brian2.core.namespace import get_local_namespace
 from brian2.core.network import Network
 from brian2.units.fundamentalunits import Quantity
 
+from brianlearn.errors import DivergenceError
 from brianlearn.learners.eprop_learner import EPropLearner
 from brianlearn.recorder import Recorder
 from brianlearn.training.checkpoint import Checkpoint
@@ -48,6 +49,24 @@ class Phase:
     iterations: int
     learning: bool = True
     recording: bool = False
+
+    def __post_init__(self):
+        if not (callable(self.source) or isinstance(self.source, Trial)):
+            raise TypeError(
+                f"The source of phase '{self.name}' is {self.source!r}, but must be a Trial, or a "
+                "function that gives the trial number k."
+            )
+        if not isinstance(self.iterations, int | np.integer) or self.iterations < 0:
+            raise ValueError(f"iterations is {self.iterations!r}, but must be a whole number.")
+
+    def trial(self, k: int) -> Trial:
+        """What the source gives for trial number k."""
+        trial = self.source(k)
+        if not isinstance(trial, Trial):
+            raise TypeError(
+                f"The source of phase '{self.name}' gave {trial!r} for trial {k}: no Trial."
+            )
+        return trial
 
 
 class Training:
@@ -109,6 +128,13 @@ class Training:
         self.learner, self.trials, self.courses = learner, learner.trials, courses or {}
         network = Network(collect(level=1)) if network is None else network
         namespace = get_local_namespace(level=1) if namespace is None else namespace
+        if unknown := set(self.courses) - set(learner.plastic):
+            raise KeyError(
+                f"courses: {', '.join(unknown)} is none of {', '.join(learner.plastic)}."
+            )
+        for item in [*network.objects]:
+            if item.name == "training_log":  # of a Training that was made before this one
+                network.remove(item)
         kernel = learner.loss_kernel
         variables = {"loss": (kernel, "loss"), "accuracy": (kernel, "accuracy")}
         variables |= {name: learner.plastic[name].weights for name in self.courses}
@@ -117,12 +143,16 @@ class Training:
         )
         network.add(self.log)
         self.per_iteration = learner.rule.trials_per_update
-        self.display = Display(self.log, self.per_iteration, total, shown=progress)
+        self.display = Display(
+            self.log, self.per_iteration, total, self.trials.readouts > 1, progress
+        )
         self.execution = execution_of(network, self.trials, namespace)
         self.state, self.histories = {}, {}
         self.build_seconds, self.run_seconds, self.began = 0.0, 0.0, None
         self._seconds = {}  # an iteration takes, by whether it learns
         self._checkpoint = None
+        if resume and checkpoint is None:
+            raise ValueError("resume=True needs the checkpoint to go on from.")
         if checkpoint is not None:
             self._checkpoint = Checkpoint(checkpoint, learner.description() | (description or {}))
             self._open(resume)
@@ -141,6 +171,7 @@ class Training:
 
     def set_learning_rate(self, value: float) -> None:
         """Set the learning rate of all connections for the phases to come."""
+        self.learner.rule.optimizer.check_rate(value)
         for item in self.learner.plastic.values():
             self.execution.set({(item.optimizer, "learning_rate"): float(value)})
 
@@ -164,6 +195,8 @@ class Training:
         brianlearn.errors.DivergenceError
             If the loss is no number any more; the checkpoint before that stays.
         """
+        if not phases:
+            return
         total = sum(phase.iterations for phase in phases)
         learned = len(self.histories.get("train", {"loss": ()})["loss"])
         iterations = self._iterations(phases)
@@ -182,7 +215,8 @@ class Training:
         started = time.time()
         self.trials.write([])
         self.execution.prepare()
-        self.execution.set(self._located(self.state))
+        self._stale = bool(self.state)  # of a checkpoint, which the network does not know yet
+        self.state = self.state or self.execution.initial(self.learner.state)
         self.began = time.time()
         self.build_seconds = self.began - started
 
@@ -200,7 +234,7 @@ class Training:
                 yield (
                     phase,
                     [
-                        block if fixed else self.trials.encode(phase.source(k), number=k, **flags)
+                        block if fixed else self.trials.encode(phase.trial(k), number=k, **flags)
                         for k in numbers
                     ],
                 )
@@ -219,15 +253,20 @@ class Training:
     def _execute(self, phases):
         """Run a chunk; only what is complete enters state, histories and checkpoint."""
         self.log.clear()
+        if self._stale or self.execution.forgets:
+            self.execution.set(self._located(self.state))
+        self._stale = True  # until all that is to be kept has been
         started = time.time()
         self.execution.run(len(phases) * self.per_iteration)
         seconds = time.time() - started
         self.run_seconds += seconds
         for learning in {phase.learning for phase in phases}:
             self._seconds[learning] = seconds / len(phases)
-        self.state = {name: self.execution.get(where) for name, where in self.learner.state.items()}
-        self.execution.set(self._located(self.state))
+        state = {name: self.execution.get(where) for name, where in self.learner.state.items()}
+        _check_finite(state)
+        self.state = state
         self._note(phases, seconds / len(phases))
+        self._stale = False
         if self._checkpoint:
             self._checkpoint.save(self.state, self.histories)
 
@@ -247,3 +286,12 @@ class Training:
                 chosen = values[[one.name == phase for one in phases]]
                 columns = self.histories.setdefault(phase, {})
                 columns[name] = np.concatenate([columns.get(name, chosen[:0]), chosen])
+
+
+def _check_finite(state):
+    for name, values in state.items():
+        if not np.isfinite(values).all():
+            raise DivergenceError(
+                f"{name} holds something that is not a finite number after this training. The "
+                "likely cause is a learning rate that is too large."
+            )
