@@ -128,20 +128,7 @@ class Training:
         self.learner, self.trials, self.courses = learner, learner.trials, courses or {}
         network = Network(collect(level=1)) if network is None else network
         namespace = get_local_namespace(level=1) if namespace is None else namespace
-        if unknown := set(self.courses) - set(learner.plastic):
-            raise KeyError(
-                f"courses: {', '.join(unknown)} is none of {', '.join(learner.plastic)}."
-            )
-        for item in [*network.objects]:
-            if item.name == "training_log":  # of a Training that was made before this one
-                network.remove(item)
-        kernel = learner.loss_kernel
-        variables = {"loss": (kernel, "loss"), "accuracy": (kernel, "accuracy")}
-        variables |= {name: learner.plastic[name].weights for name in self.courses}
-        self.log = Recorder(
-            self.trials, variables, each="trial", indices=self.courses, name="training_log"
-        )
-        network.add(self.log)
+        self.log = self._log_in(network)
         self.per_iteration = learner.rule.trials_per_update
         self.display = Display(
             self.log, self.per_iteration, total, self.trials.readouts > 1, progress
@@ -156,6 +143,22 @@ class Training:
         if checkpoint is not None:
             self._checkpoint = Checkpoint(checkpoint, learner.description() | (description or {}))
             self._open(resume)
+
+    def _log_in(self, network):
+        """A record of every trial's loss, accuracy and courses, in the network."""
+        if unknown := set(self.courses) - set(self.learner.plastic):
+            known = ", ".join(self.learner.plastic)
+            raise KeyError(f"courses: {', '.join(unknown)} is none of {known}.")
+        for item in [*network.objects]:
+            if item.name == "training_log":  # of a Training that was made before this one
+                network.remove(item)
+        kernel = self.learner.loss_kernel
+        variables = {name: (kernel, name) for name in ("loss", "accuracy")}
+        variables |= {name: self.learner.plastic[name].weights for name in self.courses}
+        options = {"each": "trial", "indices": self.courses, "name": "training_log"}
+        log = Recorder(self.trials, variables, **options)
+        network.add(log)
+        return log
 
     def _open(self, resume):
         path = self._checkpoint.path
