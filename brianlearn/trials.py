@@ -86,9 +86,9 @@ class Trials(Kernel):
         Of a trial; a multiple of the time step.
     inputs : SpikeInput
         What spikes as the trials say; its ``samples`` is the size of the batch.
-    reset : sequence of groups, or of (group, variable)
-        Neurons, readouts and Synapses whose states begin at 0 in each trial; of a group, all
-        variables that are neither shared nor constant.
+    reset : group, or sequence of groups and of (group, variable)
+        Neurons and readouts whose states begin at 0 in each trial: all variables that are neither
+        shared nor constant. Of Synapses, states have to be named.
     readout : Group, optional
         Whose variable ``target`` is set.
     name : str
@@ -259,8 +259,13 @@ def _states(reset, samples):
             find_array(*item)
             pairs.append(item)
             continue
-        if not hasattr(item, "connect"):  # Synapses have no size yet in standalone mode
-            _units(item, samples)
+        if hasattr(item, "connect"):
+            raise TypeError(
+                f"'{item.name}' are Synapses, whose weights are not to be reset: name their "
+                f"states, such as ({item.name}, 'zbar'), or {item.name}.states of "
+                "EligibilitySynapses."
+            )
+        _units(item, samples)
         if "lastspike" in item.variables:
             raise ValueError(
                 f"'{item.name}' uses Brian2's refractory=, which knows no trials: write it with a "

@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from brian2 import Network, NeuronGroup, SpikeMonitor, StateMonitor, defaultclock, ms
+from brian2 import (
+    Network,
+    NeuronGroup,
+    SpikeMonitor,
+    StateMonitor,
+    Synapses,
+    defaultclock,
+    ms,
+)
 
 from brianlearn import SpikeInput, Trial, Trials, simulate
 from brianlearn.models import eprop_lif, eprop_readout
@@ -232,5 +240,8 @@ def test_refractoriness_of_brian2_is_refused(numpy_target):
     neurons = NeuronGroup(4, "v : 1", threshold="v > 1", refractory=5 * ms, name="neurons")
     with pytest.raises(ValueError, match="'neurons' uses Brian2's refractory="):
         Trials(20 * ms, inputs, [neurons])
+    synapses = Synapses(inputs, neurons, "w : 1", name="synapses")
+    with pytest.raises(TypeError, match="'synapses' are Synapses"):
+        Trials(20 * ms, inputs, [synapses])
     with pytest.raises(TypeError, match="must be a SpikeInput"):
         Trials(20 * ms, neurons, [neurons])
