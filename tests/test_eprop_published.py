@@ -120,7 +120,7 @@ def slow(*arguments):
         ("cython", "adjoint"),
         ("cpp_standalone", "adjoint"),
         ("numpy", "online"),
-        ("cpp_standalone", "online"),
+        slow("cpp_standalone", "online"),
         slow("cython", "online"),
     ],
     indirect=["target"],
@@ -149,7 +149,7 @@ def test_sine_as_it_is(numpy_target, form):
     ("target", "form", "batch"),
     [
         ("numpy", "adjoint", 1),
-        ("cpp_standalone", "adjoint", 2),
+        slow("cpp_standalone", "adjoint", 2),
         slow("numpy", "adjoint", 2),
         slow("cpp_standalone", "adjoint", 1),
         slow("cython", "adjoint", 1),

@@ -181,6 +181,11 @@ def test_wrong_trial_is_named(numpy_target):
 RIGHT = Trial.from_raster(np.zeros((200, 6)), np.zeros((200, 1)))
 
 
+@pytest.mark.parametrize(
+    "target",
+    ["numpy", "cpp_standalone", pytest.param("cython", marks=pytest.mark.slow)],
+    indirect=True,
+)
 def test_learning_rate_of_a_phase(target):
     """A learning rate of 0 leaves the weights; it can be set again, on every target."""
     training, trial, _ = training_of(case())
@@ -192,6 +197,11 @@ def test_learning_rate_of_a_phase(target):
     assert not np.array_equal(training.weights()["w_in"], case().w_in)
 
 
+@pytest.mark.parametrize(
+    "target",
+    ["numpy", "cpp_standalone", pytest.param("cython", marks=pytest.mark.slow)],
+    indirect=True,
+)
 def test_what_was_learned_is_kept_without_the_learner(target, tmp_path):
     """Weights saved, loaded and exported to plain Synapses: the same readout."""
     training, trial, made = training_of(case())
