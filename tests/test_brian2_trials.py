@@ -22,6 +22,11 @@ def test_integration_methods_are_callables():
     assert [*parameters][:4] == ["equations", "variables", "method", "method_options"]
 
 
+@pytest.mark.parametrize(
+    "target",
+    ["numpy", "cpp_standalone", pytest.param("cython", marks=pytest.mark.slow)],
+    indirect=True,
+)
 def test_update_follows_integration_at_its_moment(target):
     """The model's own lines run after Brian2's integration, in the slot that was asked for."""
     model = Template(
@@ -42,6 +47,11 @@ def test_update_follows_integration_at_its_moment(target):
     np.testing.assert_array_equal(group.w, [3, 3])
 
 
+@pytest.mark.parametrize(
+    "target",
+    ["numpy", "cpp_standalone", pytest.param("cython", marks=pytest.mark.slow)],
+    indirect=True,
+)
 def test_thresholder_can_be_replaced(target):
     """`contained_objects` holds the thresholder, and `_spikespace` is all that it writes."""
     plain = NeuronGroup(3, "v : 1", threshold="v > 0")

@@ -260,7 +260,7 @@ def test_eligibility_synapses(network):
 
 @pytest.mark.parametrize(
     "target",
-    ["numpy", "cython", pytest.param("cpp_standalone", marks=pytest.mark.slow)],
+    ["numpy", *(pytest.param(t, marks=pytest.mark.slow) for t in ("cython", "cpp_standalone"))],
     indirect=True,
 )
 def test_divergence(target):

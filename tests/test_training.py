@@ -199,7 +199,7 @@ def test_learning_rate_of_a_phase(target):
 
 @pytest.mark.parametrize(
     "target",
-    ["numpy", "cpp_standalone", pytest.param("cython", marks=pytest.mark.slow)],
+    ["numpy", *(pytest.param(t, marks=pytest.mark.slow) for t in ("cpp_standalone", "cython"))],
     indirect=True,
 )
 def test_what_was_learned_is_kept_without_the_learner(target, tmp_path):
