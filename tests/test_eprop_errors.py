@@ -278,3 +278,19 @@ def test_traces_that_would_be_carried_over(numpy_target):
     trials = SimpleNamespace(name="trials", reset={("w_in", "gradient")})
     with pytest.raises(ValueError, match=r"'w_in' would carry zbar, .* add w_in\.states to"):
         check_reset(w_in, trials)
+
+
+def test_a_subgroup_is_not_trained(numpy_target):
+    """Its name, history and readout weights would be those of a group that does not exist."""
+    made = build(random_case(1, batch=1), "adjoint", attach=False)
+    part = Projection(made.inputs, made.neurons[:4], np.ones((7, 4)), variable="x", name="part")
+    with pytest.raises(TypeError, match="'part' leads to a subgroup"):
+        EProp().attach(made.trials, made.readout, [part])
+
+
+def test_mask_of_synapses(numpy_target):
+    made = build(random_case(1, batch=1), "adjoint", attach=False)
+    ends = made.inputs, made.neurons, np.ones((7, 6)), made.readout
+    for mask in (np.ones((2, 2), dtype=bool), np.zeros((7, 6), dtype=bool)):
+        with pytest.raises(ValueError, match=r"but must be \(7, 6\), and True wherever"):
+            EligibilitySynapses(*ends, mask=mask)

@@ -281,3 +281,17 @@ def test_wrong_learning_rates_and_phases(numpy_target):
     with pytest.raises(TypeError, match="gave None for trial 0"):
         training.run(Phase("train", lambda k: None, 2))
     training.run()
+
+
+def test_a_phase_may_come_twice_in_one_run(numpy_target):
+    """Its trials go on where those before ended, though nothing has been run yet."""
+    training, trial, _ = training_of(case())
+    asked = []
+
+    def source(k):
+        asked.append(k)
+        return trial
+
+    train, validate = Phase("train", source, 2), Phase("validate", trial, 1, learning=False)
+    training.run(train, validate, train)
+    assert asked == [0, 1, 2, 3]

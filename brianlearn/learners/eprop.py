@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from brian2.groups.neurongroup import NeuronGroup
+from brian2.groups.subgroup import Subgroup
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn.errors import LearnerConflictError
@@ -162,6 +163,11 @@ def _check(connection, trials, optimizer):
     if not isinstance(connection, Projection | EligibilitySynapses):
         raise TypeError(
             f"{connection!r} cannot learn by e-prop: make it a Projection or EligibilitySynapses."
+        )
+    if isinstance(connection.target, Subgroup):
+        raise TypeError(
+            f"'{connection.name}' leads to a subgroup, but e-prop trains whole groups: make one "
+            "of its own, or leave the other neurons out by a mask."
         )
     if connection.samples != trials.samples:
         raise ValueError(

@@ -14,7 +14,7 @@ from brian2.utils.stringtools import word_substitute
 from brianlearn import schedule
 from brianlearn.checks import find_array
 from brianlearn.kernel import Kernel
-from brianlearn.learners.eprop_parts import adapts, find_constant
+from brianlearn.learners.eprop_parts import adapts, check_readout, find_constant
 
 __all__ = ["EligibilitySynapses", "check_reset", "collect_gradient", "tell_neurons"]
 
@@ -111,6 +111,13 @@ class EligibilitySynapses(Synapses):
             raise ValueError(f"weights is {weights.shape}, but must be {expected}.")
         self.samples, self.shape, self._drawn = samples, weights.shape, weights
         self.mask = weights != 0 if mask is None else np.asarray(mask, dtype=bool)
+        if self.mask.shape != weights.shape or np.any(weights[~self.mask]):
+            raise ValueError(
+                f"mask is {self.mask.shape}, but must be {weights.shape}, and True wherever a "
+                "weight is not 0."
+            )
+        check_readout(readout)
+        find_constant(readout, "tau_m")
         is_readout = target is readout
         self.traces = ("zbar", "gradient", *(() if is_readout else NEURON_TRACES))
         if update is None:

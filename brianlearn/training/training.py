@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from brian2.core.magic import collect
@@ -225,27 +224,25 @@ class Training:
 
     def _iterations(self, phases):
         """For each iteration its phase, and its trials as blocks of a file."""
+        counts = {phase.name: self.iterations(phase.name) for phase in phases}
         for phase in phases:
             flags = {"learning": phase.learning, "recording": phase.recording}
-            done = self.iterations(phase.name)
+            done = counts[phase.name]
+            counts[phase.name] += phase.iterations
             fixed = isinstance(phase.source, Trial)
             block = self.trials.encode(phase.source, **flags) if fixed else None
             for iteration in range(done, done + phase.iterations):
-                numbers = range(
-                    iteration * self.per_iteration, (iteration + 1) * self.per_iteration
-                )
-                yield (
-                    phase,
-                    [
-                        block if fixed else self.trials.encode(phase.trial(k), number=k, **flags)
-                        for k in numbers
-                    ],
-                )
+                first = iteration * self.per_iteration
+                blocks = [
+                    block if fixed else self.trials.encode(phase.trial(k), number=k, **flags)
+                    for k in range(first, first + self.per_iteration)
+                ]
+                yield phase, blocks
 
     def _draw(self, iterations):
         """The next iterations that take about two seconds together."""
         chunk, seconds = [], 0.0
-        for phase, blocks in islice(iterations, None):
+        for phase, blocks in iterations:
             chunk.append((phase, blocks))
             unknown = _CHUNK_SECONDS / _FIRST_CHUNK
             seconds += self._seconds.get(phase.learning, unknown)
@@ -279,11 +276,10 @@ class Training:
     def _note(self, phases, seconds):
         """Add the log's rows to the histories: means over an iteration, weights after it."""
         count = len(phases)
-        rows = {"seconds": np.full((count, 1), seconds)}
+        rows = {"seconds": np.full(count, seconds)}
         for name, values in self.log.read().items():
             values = values.reshape(count, self.per_iteration, -1)
             rows[name] = values[:, -1] if name in self.courses else values[..., 0].mean(axis=1)
-        rows["seconds"] = rows["seconds"][:, 0]
         for name, values in rows.items():
             for phase in dict.fromkeys(phase.name for phase in phases):
                 chosen = values[[one.name == phase for one in phases]]
