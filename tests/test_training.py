@@ -1,6 +1,7 @@
 """Training: phases, what is kept of them, checkpoints, and a kill at any moment."""
 
 import os
+import re
 import signal
 import time
 
@@ -9,6 +10,7 @@ import pytest
 from brian2 import Network, StateMonitor, ms, network_operation
 
 from brianlearn import DivergenceError, Phase, Training, Trial, set_target, simulate
+from brianlearn.training import display
 from brianlearn.training import training as module
 from eprop_build import build, presented
 from eprop_cases import Case
@@ -295,3 +297,19 @@ def test_a_phase_may_come_twice_in_one_run(numpy_target):
     train, validate = Phase("train", source, 2), Phase("validate", trial, 1, learning=False)
     training.run(train, validate, train)
     assert asked == [0, 1, 2, 3]
+
+
+def test_progress_says_where_training_is(numpy_target, capfd, monkeypatch):
+    """Iteration and loss, in a log as in a terminal; an accuracy only of several readouts."""
+    monkeypatch.setattr(display, "_LOG_SECONDS", 0.0)
+    made = build(case(), "adjoint")
+    training = Training(made.learner, made.network, total=6)
+    trial = next(presented(case(), 1))
+    for _ in range(3):
+        training.run(Phase("train", trial, 2))
+    shown = capfd.readouterr().err
+    assert "compiling" in shown
+    assert re.search(r"train +[1-6]/6 .* loss [0-9.]+ ", shown)
+    assert "accuracy" not in shown
+    later = shown.partition("loss")[2].split("\r")[1:]
+    assert all("loss" in line for line in later if line.strip())

@@ -64,7 +64,8 @@ class Display:
                 mininterval=0 if sys.stderr.isatty() else _LOG_SECONDS,
             )  # fmt: skip
         self.bar.set_description_str(f"{name:8}", refresh=False)
-        self.bar.set_postfix_str("compiling" if self.cold else "", refresh=True)
+        if self.cold:
+            self.bar.set_postfix_str("compiling", refresh=True)
         self.cold = False
         stopped = threading.Event()
         watcher = threading.Thread(target=self._watch, args=(stopped,), daemon=True)
