@@ -16,6 +16,7 @@ from brian2 import (
 
 from brianlearn import SpikeInput, Trial, Trials, simulate
 from brianlearn.models import eprop_lif, eprop_readout
+from conftest import choose
 from eprop_build import build, presented, random_case, weights_of
 
 COMPILED = [pytest.param(t, marks=pytest.mark.slow) for t in ("cython", "cpp_standalone")]
@@ -62,13 +63,18 @@ def test_frozen_trials_repeat(target):
 def test_switched_off_nothing_changes(target, form):
     """To the bit the trajectory of a network without a learner; on, another one."""
     case = random_case(4, beta=np.full(6, 0.2), learning_rate=1e-2)
-    without = trajectory(case, form, attach=False)
-    off = trajectory(case, form, learning=False)
-    zero = trajectory(replace(case, learning_rate=0.0), form)
+
+    def run(case, **options):
+        choose(target)  # anew, as standalone mode asks
+        return trajectory(case, form, **options)
+
+    without = run(case, attach=False)
+    off = run(case, learning=False)
+    zero = run(replace(case, learning_rate=0.0))
     for other in (off, zero):
         for name, values in without.items():
             assert np.array_equal(values, other[name]), name
-    assert not np.array_equal(trajectory(case, form)["v"], without["v"])
+    assert not np.array_equal(run(case)["v"], without["v"])
 
 
 def test_spikes_and_targets_arrive_in_their_step(numpy_target):
