@@ -3,6 +3,7 @@
 __all__ = [
     "CompilationError",
     "CompilerNotFoundError",
+    "DelayError",
     "DivergenceError",
     "LearnerConflictError",
     "NotAttachedError",
@@ -15,6 +16,10 @@ class CompilerNotFoundError(RuntimeError):
 
 class CompilationError(RuntimeError):
     """A kernel's C++ form, or a standalone project, did not compile; with the compiler's words."""
+
+
+class DelayError(ValueError):
+    """A delay that cannot be: negative, no number, too long, or written where it cannot move."""
 
 
 class DivergenceError(ArithmeticError):

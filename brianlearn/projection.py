@@ -5,16 +5,33 @@ from importlib.resources import files
 import numpy as np
 from brian2.groups.subgroup import Subgroup
 from brian2.synapses.synapses import Synapses
-from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity, get_dimensions
+from brian2.units.fundamentalunits import Quantity, get_dimensions
 
-from brianlearn import schedule
-from brianlearn.checks import check_unit, find_array, unit_name
+from brianlearn import delays, schedule
+from brianlearn.checks import check_unit, find_array
+from brianlearn.connectivity import (
+    check_fit,
+    compressed_rows,
+    connected_pairs,
+    count_samples,
+    mask_of,
+)
+from brianlearn.delays import Delayed
+from brianlearn.errors import DelayError
+from brianlearn.export import to_synapses
 from brianlearn.kernel import Kernel
 
 __all__ = ["Projection"]
 
 _HEADER = files("brianlearn") / "projection.h"
-_DENSE = 0.5  # from this fraction of all pairs on, rows without gaps are faster than lists
+_DENSE = 0.5  # above this fraction of all pairs, rows without gaps are faster than lists
+_FAULTS = {
+    delays.OUT_OF_RANGE: (
+        DelayError,
+        "a delay was negative, longer than max_delay or no number when a spike was sent at {time}. "
+        "Keep delay_steps between 0 and max_delay.",
+    )
+}
 
 
 def propagate(spikes, first, samples, targets, rows, columns, weights, fed):
@@ -37,7 +54,7 @@ def propagate_dense(spikes, first, samples, targets, weights, fed):
             heard[sample] += matrix[i]
 
 
-class Projection(Kernel):
+class Projection(Delayed, Kernel):
     """Weights from one group's spikes to a variable of another, shared by all samples of a batch.
 
     What ``Synapses`` with ``on_pre="variable_post += w"`` computes, to the bit, from one
@@ -60,12 +77,24 @@ class Projection(Kernel):
         Sources x targets: which pairs are connected, whatever the weight. Learning keeps to it.
     autapses : bool
         Whether a neuron may be connected to itself; if not, the diagonal is left out.
+    delay : Quantity, optional
+        From a spike to its effect: one time for all; of shape (sources, 1) one for each source, its
+        axon's; (1, targets) one for each target, its dendrite's; (sources, targets) one for each
+        connection. With ``i`` and ``j``, also one for each pair.
+    max_delay : Quantity, optional
+        The longest delay that learning may reach; by default, the longest of ``delay``.
+    interpolate : bool
+        Whether a spike whose delay lies between two time steps is divided between both; if not, the
+        delay is rounded.
     name : str
 
     Attributes
     ----------
     weights : array
         Row by row. `matrix` shows them as sources x targets.
+    delay_steps : array
+        The delays in time steps, as they are stored; `delays` shows them as times. A change counts
+        for spikes that are emitted from then on.
     samples, sources, targets : int
         The size of the batch, and of one sample's groups.
 
@@ -74,9 +103,11 @@ class Projection(Kernel):
     KeyError
         If the target has no such variable.
     brian2.DimensionMismatchError
-        If the weights are not in units of the variable.
+        If the weights are not in units of the variable, or the delays are no times.
     ValueError
         If the shape does not fit the groups, an index lies outside them, or a pair occurs twice.
+    brianlearn.errors.DelayError
+        If a delay is negative or longer than ``max_delay``, at the start or in a run.
 
     Notes
     -----
@@ -103,6 +134,9 @@ class Projection(Kernel):
         j=None,
         mask=None,
         autapses: bool = True,
+        delay=None,
+        max_delay=None,
+        interpolate: bool = False,
         name: str = "projection*",
     ):
         spiking = source.source if isinstance(source, Subgroup) else source
@@ -115,41 +149,56 @@ class Projection(Kernel):
         self.source, self.target, self.variable = source, target, variable
         if i is None:
             shape = np.shape(weights)
-            self.samples = _samples(source, target, shape)
-            i, j, values = _connections(weights, _mask(weights, mask, autapses))
+            self.samples = count_samples(source, target, shape)
+            i, j, values = connected_pairs(weights, mask_of(weights, mask, autapses))
         else:
             self.samples, shape = 1, (len(source), len(target))
             i, j, values = np.asarray(i), np.asarray(j), weights
         self.sources, self.targets = shape
-        _check_fit(values, target, variable)
-        rows, columns, values = _compressed_rows(values, i, j, *shape)
-        arguments = {
-            "spikes": (spiking, "_spikespace"),
-            "first": np.int64(getattr(source, "start", 0)),
-            "samples": np.int64(self.samples),
-            "targets": np.int64(self.targets),
-        }
-        self.is_dense = len(columns) >= _DENSE * np.prod(shape)
+        check_fit(values, target, variable)
+        rows, columns, values, order = compressed_rows(values, i, j, *shape)
+        self.is_dense = len(columns) > _DENSE * np.prod(shape)
         self.mask = np.zeros(shape, dtype=bool)
-        self.mask[np.repeat(np.arange(shape[0]), np.diff(rows)), columns] = True
+        self.mask[i, j] = True
+        lists = {"rows": rows, "columns": columns, "weights": values}
         if self.is_dense:
             matrix = np.zeros(shape)
             matrix[self.mask] = values
-            arguments["weights"] = Quantity(matrix, dim=get_dimensions(values))
-        else:
-            arguments |= {"rows": rows, "columns": columns, "weights": values}
-        emits = getattr(spiking, "emits", schedule.THRESHOLD)
-        at_once = schedule.before(emits, schedule.INTEGRATE)
-        moment = schedule.INPUT_ARRIVES if at_once else schedule.PROPAGATE
+            lists = {"weights": Quantity(matrix, dim=get_dimensions(values))}
+        form, header = propagate_dense if self.is_dense else propagate, _HEADER
+        self.layout = None
+        if delay is not None:
+            if np.ndim(delay) == 1 and np.shape(delay) == i.shape:
+                delay = delay[order]
+            self.layout = delays.Delays.of(
+                delay, max_delay, interpolate, spiking.clock.dt, (i[order], j[order]), shape,
+                self.is_dense,
+            )  # fmt: skip
+            if self.is_dense:
+                lists |= {"rows": np.full(1, -1, np.int32), "columns": np.full(1, -1, np.int32)}
+            lists |= self.layout.arguments(len(target))
+            form, header = delays.propagate_delayed, delays.HEADER
+        elif max_delay is not None or interpolate:
+            raise ValueError(f"'{name}' has no delay: give delay, such as 0*ms.")
+        moment = _moment(spiking)
         super().__init__(
-            propagate_dense if self.is_dense else propagate,
-            _HEADER,
-            arguments | {"fed": (target, variable)},
+            form,
+            header,
+            {
+                "spikes": (spiking, "_spikespace"),
+                "first": np.int64(getattr(source, "start", 0)),
+                "samples": np.int64(self.samples),
+                "targets": np.int64(self.targets),
+                **lists,
+                "fed": (target, variable),
+            },
+            faults=_FAULTS,
             clock=spiking.clock,
             when=moment.when,
             order=moment.order,
             name=name,
         )
+        self.remember_delays()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -210,85 +259,14 @@ class Projection(Kernel):
         Returns
         -------
         Synapses
-            With the variable ``w``; its spikes take effect at the same moment of a time step.
+            With the variable ``w``, and ``later`` where delays are interpolated; its spikes take
+            effect at the same moment of a time step.
         """
-        dim = self.variables["weights"].dim
-        unit = "1" if dim is DIMENSIONLESS else unit_name(dim)
-        plain = Synapses(
-            self.source,
-            self.target,
-            f"w : {unit}",
-            on_pre=f"{self.variable}_post += w",
-            name=name or f"{self.name}_synapses",
-        )
-        plain.pre.when, plain.pre.order = self.when, self.order
-        i, j = np.nonzero(self.mask)
-        sample = np.repeat(np.arange(self.samples), len(i))
-        plain.connect(
-            i=sample * self.sources + np.tile(i, self.samples),
-            j=sample * self.targets + np.tile(j, self.samples),
-        )
-        weights = np.tile(np.asarray(self.matrix)[self.mask], self.samples)
-        plain.w = Quantity(weights, dim=dim)
-        return plain
+        return to_synapses(self, name or f"{self.name}_synapses")
 
 
-def _samples(source, target, shape):
-    """How often the weights' shape goes into the groups: the size of the batch."""
-    sizes = len(source), len(target)
-    if len(shape) != 2:
-        raise ValueError(f"weights is an array of shape {shape}, but must be sources x targets.")
-    samples = sizes[0] // max(1, shape[0])
-    if samples == 0 or (shape[0] * samples, shape[1] * samples) != sizes:
-        raise ValueError(
-            f"weights is {shape}, but must be {sizes}, or for a batch of B samples a B-th of both."
-        )
-    if samples > 1 and (isinstance(source, Subgroup) or isinstance(target, Subgroup)):
-        raise ValueError("A batch of several samples needs whole groups, not subgroups.")
-    return samples
-
-
-def _mask(weights, mask, autapses):
-    shape = np.shape(weights)
-    mask = np.asarray(weights) != 0 if mask is None else np.array(mask)
-    if mask.shape != shape or mask.dtype != bool:
-        raise ValueError(f"mask is {mask.dtype} {mask.shape}, but must be bool {shape}.")
-    if not autapses:
-        if shape[0] != shape[1]:
-            raise ValueError(f"autapses need as many sources as targets, but weights is {shape}.")
-        mask = mask & ~np.eye(len(mask), dtype=bool)
-    return mask
-
-
-def _connections(weights, mask):
-    """Source, target and weight (with unit) of the pairs in ``mask``."""
-    i, j = np.nonzero(mask)
-    values = np.asarray(weights, dtype=float)[i, j]
-    return i, j, Quantity(values, dim=get_dimensions(weights))
-
-
-def _check_fit(weights, target, variable):
-    if not np.isfinite(np.asarray(weights, dtype=float)).all():
-        raise ValueError(f"A weight onto '{target.name}' is not a finite number.")
-    what = f"A weight onto '{target.name}', which is added to '{variable}',"
-    check_unit(weights, target.variables[variable].dim, what)
-
-
-def _compressed_rows(weights, i, j, n_source, n_target):
-    """Connections sorted by source, then target: row starts, targets, weights (with unit)."""
-    dim = get_dimensions(weights)
-    values = np.asarray(weights, dtype=float)
-    if not i.shape == j.shape == values.shape or i.ndim != 1:
-        raise ValueError(f"i, j and weights differ in shape: {i.shape}, {j.shape}, {values.shape}.")
-    if not len(i):
-        raise ValueError("There are no connections: every weight is zero.")
-    if min(i.min(), j.min()) < 0 or i.max() >= n_source or j.max() >= n_target:
-        raise ValueError(
-            f"i or j lies outside the groups ({n_source} sources, {n_target} targets)."
-        )
-    order = np.lexsort((j, i))
-    i, j, values = i[order], j[order], values[order]
-    if np.any((np.diff(i) == 0) & (np.diff(j) == 0)):
-        raise ValueError("A pair of neurons is connected twice; a Projection has one weight each.")
-    rows = np.concatenate([[0], np.cumsum(np.bincount(i, minlength=n_source))])
-    return rows.astype(np.int32), j.astype(np.int32), Quantity(values, dim=dim)
+def _moment(spiking):
+    """When spikes arrive at once: those of an input before its targets are integrated."""
+    emits = getattr(spiking, "emits", schedule.THRESHOLD)
+    at_once = schedule.before(emits, schedule.INTEGRATE)
+    return schedule.INPUT_ARRIVES if at_once else schedule.PROPAGATE

@@ -14,6 +14,7 @@ from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import record, schedule
 from brianlearn.checks import find_array
+from brianlearn.delays import all_trials
 from brianlearn.inputs import SpikeInput
 from brianlearn.kernel import Kernel, Scratch, Steps
 from brianlearn.kernel.path import decode, encode
@@ -87,8 +88,9 @@ class Trials(Kernel):
     inputs : SpikeInput
         What spikes as the trials say; its ``samples`` is the size of the batch.
     reset : group, or sequence of groups and of (group, variable)
-        Neurons and readouts whose states begin at 0 in each trial: all variables that are neither
-        shared nor constant. Of Synapses, states have to be named.
+        What begins at 0 in each trial: of neurons and readouts, all variables that are neither
+        shared nor constant; of a `Projection` with delays, the spikes under way; the traces of
+        `EligibilitySynapses`. Of other Synapses, states have to be named.
     readout : Group, optional
         Whose variable ``target`` is set.
     name : str
@@ -135,6 +137,7 @@ class Trials(Kernel):
         self.path = Path(self._folder.name) / "trials.bin"
         states = _states(reset, self.samples)
         self._whole = [pair for pair in states if not _named(pair, reset)]
+        self.begun_anew = [group for group, _ in states]
         self._begun = False
         self.reset = {(group.name, variable) for group, variable in states}
         outputs = max(1, self.samples * self.readouts)
@@ -164,6 +167,7 @@ class Trials(Kernel):
             order=schedule.INPUT.order,
             name=name,
         )
+        all_trials.add(self)
 
     def present(
         self, trials: Trial | Iterable[Trial], *, learning: bool = True, recording: bool = False
@@ -252,18 +256,19 @@ def _units(group, samples):
 
 
 def _states(reset, samples):
-    """The (group, variable) pairs that begin at 0 in each trial."""
     pairs = []
     for item in [reset] if isinstance(reset, Group) else reset:
         if isinstance(item, tuple):
             find_array(*item)
             pairs.append(item)
             continue
+        if hasattr(item, "states"):
+            pairs += item.states
+            continue
         if hasattr(item, "connect"):
             raise TypeError(
                 f"'{item.name}' are Synapses, whose weights are not to be reset: name their "
-                f"states, such as ({item.name}, 'zbar'), or {item.name}.states of "
-                "EligibilitySynapses."
+                f"states, such as ({item.name}, 'zbar')."
             )
         _units(item, samples)
         if "lastspike" in item.variables:

@@ -15,7 +15,7 @@ LAYERS = [
     {"errors", "checks", "record", "schedule", "plots", "surrogates", "feedback", "trial"},
     {"cache", "regularizers"},
     {"kernel"},
-    {"attachment", "inputs", "optimizers", "losses", "spikes"},
+    {"attachment", "connectivity", "delays", "export", "inputs", "optimizers", "losses", "spikes"},
     {"projection", "readout", "template", "progress", "targets", "tasks", "trials"},
     {"recorder", "learners", "models"},
     {"training"},
