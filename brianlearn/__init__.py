@@ -1,18 +1,22 @@
 """Learning for Brian2: equations in, trained spiking networks out, on every codegen target."""
 
+from brianlearn.delay_checks import check_delays
 from brianlearn.errors import (
     CompilationError,
     CompilerNotFoundError,
+    DelayError,
     DivergenceError,
     LearnerConflictError,
     NotAttachedError,
 )
 from brianlearn.feedback import Given, Random, Symmetric
+from brianlearn.graded import Graded
 from brianlearn.inputs import SpikeInput
 from brianlearn.kernel import Kernel, Scratch, Signal, Steps
-from brianlearn.learners import RLS, EligibilitySynapses, EProp
-from brianlearn.losses import CrossEntropy, MeanSquaredError
+from brianlearn.learners import RLS, DelayLearning, EligibilitySynapses, EProp
+from brianlearn.losses import BestSoFar, CrossEntropy, MeanSquaredError
 from brianlearn.optimizers import Adam, GradientDescent
+from brianlearn.plastic_delay import PlasticDelay
 from brianlearn.projection import Projection
 from brianlearn.readout import Readout
 from brianlearn.recorder import Recorder
@@ -29,14 +33,18 @@ __version__ = "0.1.0"
 __all__ = [
     "RLS",
     "Adam",
+    "BestSoFar",
     "CompilationError",
     "CompilerNotFoundError",
     "CrossEntropy",
+    "DelayError",
+    "DelayLearning",
     "DivergenceError",
     "EProp",
     "EligibilitySynapses",
     "FiringRate",
     "Given",
+    "Graded",
     "GradientDescent",
     "Kernel",
     "LearnerConflictError",
@@ -44,6 +52,7 @@ __all__ = [
     "NotAttachedError",
     "Parameter",
     "Phase",
+    "PlasticDelay",
     "Projection",
     "Random",
     "Readout",
@@ -58,6 +67,7 @@ __all__ = [
     "Training",
     "Trial",
     "Trials",
+    "check_delays",
     "set_target",
     "simulate",
 ]

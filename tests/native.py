@@ -13,10 +13,10 @@ from brianlearn.kernel.source import self_contained
 _CTYPES = {"f": "double", "i8": "int64_t", "i4": "int32_t", "b": "char"}
 
 
-def native(text_or_path, function, **dtypes):
+def native(text_or_path, function, *, queues=False, **dtypes):
     """Compile one function; ``dtypes`` names its parameters in order ("f", "i8", "i4", "b").
 
-    A list of two arrays is "i4*2".
+    A list of two arrays is "i4*2". With ``queues``, Brian2's spike queues are known.
     """
     types, views = [], []
     for code in dtypes.values():
@@ -27,12 +27,13 @@ def native(text_or_path, function, **dtypes):
         views.append(f"Arrays<{ctype}>({{{', '.join(items)}}})" if count else items[0])
     parameters = ", ".join(f"{t}* p{k}, size_t n{k}" for k, t in enumerate(types))
     text = (
-        f"{self_contained(text_or_path)}\n"
+        f"{self_contained(text_or_path, queues=queues)}\n"
         f'extern "C" int call({parameters})'
         f"{{ using namespace rule; return rule::{function}({', '.join(views)}); }}\n"
     )
     library = Path(tempfile.mkdtemp()) / "rule.so"
     command = [*compiler.command(), *compiler.exact_flags(), "-shared", "-fPIC", "-x", "c++", "-"]
+    command += compiler.include_flags()
     subprocess.run([*command, "-o", str(library)], input=text, text=True, check=True)
     call = ctypes.CDLL(str(library)).call
 

@@ -10,6 +10,7 @@ from brian2 import (
     Network,
     NeuronGroup,
     SpikeMonitor,
+    Synapses,
     defaultclock,
     ms,
     network_operation,
@@ -23,9 +24,8 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import get_device
 from brian2.groups.group import CodeRunner, Group
 
-import brianlearn.kernel  # registers the templates that are looked up below
-
-assert brianlearn.kernel
+from brianlearn.kernel import Queues  # which registers the templates that are looked up below
+from native import native
 
 SUFFIX = {CythonCodeObject: ".pyx", CPPStandaloneCodeObject: ".cpp", NumpyCodeObject: ".py_"}
 
@@ -186,3 +186,96 @@ def test_shortcut():
         network.run(1 * ms)
     finally:
         _restore()
+
+
+# -- spike queues --------------------------------------------------------------------------------
+
+
+def connected(**options):
+    """Neurons 1 to 3 of five, each connected to itself."""
+    group = NeuronGroup(5, "x : 1\nfires : 1", threshold="fires > 0", reset="fires = 0")
+    synapses = Synapses(group[1:4], group, "d : second", on_pre="x_post += 1", **options)
+    synapses.connect(i=[0, 1, 2], j=[1, 2, 3])
+    return group, synapses
+
+
+def test_pathways(numpy_target):
+    """`_pathways` of Synapses, and what we read of each: name, code, moment, source, queue."""
+    _, synapses = connected()
+    (pathway,) = synapses._pathways
+    assert (pathway.objname, pathway.code) == ("pre", "x_post += 1")
+    assert (pathway.when, pathway.order) == ("synapses", -1)
+    assert pathway.source.clock.dt_ == pathway.clock.dt_ == defaultclock.dt_
+    assert (pathway.queue._state_tuple[:2], len(pathway.synapse_sources.get_value())) == ((1, 4), 3)
+    regular = synapses.run_regularly("d += 1*ms")
+    assert regular in synapses.contained_objects
+    assert regular.abstract_code == "d += 1*ms"
+
+
+def test_spike_queue_prepared_within_a_run(numpy_target):
+    """`prepare(delays, dt, sources)` of a queue: spikes under way arrive when they would have."""
+    group, synapses = connected(delay=1 * ms)
+    group.fires[1] = 1  # at the first step: under way for 20
+    arrived = []
+
+    @network_operation(when="end")
+    def look():
+        step = len(arrived)
+        arrived.append(group.x[1:4])
+        if step == 4:
+            sources = synapses.pre.synapse_sources.get_value()
+            delays = np.array([0.1, 2, 0.15]) * 1e-3
+            synapses.pre.queue.prepare(delays, defaultclock.dt_, sources)
+            group.fires[1] = group.fires[2] = group.fires[3] = 1  # in step 5
+
+    Network(group, synapses, look).run(3 * ms)
+    steps = [np.flatnonzero(np.diff(x, prepend=0)).tolist() for x in np.array(arrived).T]
+    assert steps == [[7, 20], [45], [8]]
+
+
+LOOK = """
+int look(Array<int64_t> address, Array<double> seen)
+{
+    CSpikeQueue& queue = *(CSpikeQueue*)address[0];
+    seen[0] = queue.source_start;
+    seen[1] = queue.source_end;
+    seen[2] = queue.dt;
+    seen[3] = queue.delays[2];
+    seen[4] = queue.scalar_delay;
+    seen[5] = queue.openmp_padding;
+    seen[6] = queue.queue.size();
+    queue.ensure_delay(99);
+    seen[7] = queue.queue.size();
+    delete[] queue.delays;
+    queue.delays = new int[3]();
+    return 0;
+}
+"""
+
+
+def test_spike_queue_from_within(numpy_target):
+    """The C++ object behind Brian2's: where it lies, and the members that a kernel uses."""
+    group, synapses = connected()
+    synapses.pre.delay = [0, 1, 2] * ms
+    Network(group, synapses).run(defaultclock.dt)
+    look = native(LOOK, "look", queues=True, address="i8", seen="f")
+    seen = np.zeros(8)
+    look(address=Queues(synapses, "pre").addresses(), seen=seen)
+    assert seen.tolist() == [1, 4, defaultclock.dt_, 40, 0, 0, 41, 100]
+
+
+def test_spike_queues_in_standalone():
+    """A pathway's `queue` in the project: a vector of pointers, filled before the first step."""
+    text = template(CPPStandaloneCodeObject, "synapses_classes")
+    assert "std::vector< CSpikeQueue * > queue;" in text
+    assert '#include "brianlib/spikequeue.h"' in text
+    assert "#ifndef _BRIAN_SYNAPSES_H" in text
+    push = template(CPPStandaloneCodeObject, "synapses_push_spikes")
+    assert push.index("block before_code") < push.index(".prepare(") < push.index(".push(")
+
+
+def test_delay_is_no_name_for_a_variable():
+    """So code of synapses that assigns to `delay` can mean Brian2's own alone."""
+    group = NeuronGroup(1, "x : 1", threshold="x > 1", reset="")
+    with pytest.raises(SyntaxError, match="reserved name"):
+        Synapses(group, group, "delay : second")

@@ -5,8 +5,9 @@ each of them.
 """
 
 from brianlearn.kernel.arguments import Scratch
-from brianlearn.kernel.kernel import Kernel
+from brianlearn.kernel.kernel import Kernel, at_runtime
+from brianlearn.kernel.queues import Queues, pathways
 from brianlearn.kernel.signal import Signal
 from brianlearn.kernel.steps import Steps
 
-__all__ = ["Kernel", "Scratch", "Signal", "Steps"]
+__all__ = ["Kernel", "Queues", "Scratch", "Signal", "Steps", "at_runtime", "pathways"]

@@ -7,9 +7,11 @@ from brian2.codegen.generators.cpp_generator import c_data_type
 from brian2.core.variables import DynamicArrayVariable
 from brian2.groups.group import Group
 from brian2.groups.subgroup import Subgroup
+from brian2.synapses.synapses import Synapses
 from brian2.units.fundamentalunits import Quantity, get_dimensions
 
 from brianlearn.checks import check_unit, find_array
+from brianlearn.kernel.queues import Queues
 from brianlearn.kernel.signal import Signal
 from brianlearn.kernel.steps import Steps
 
@@ -40,8 +42,9 @@ class Arguments:
     def _declare_all(self, arguments):
         self._parameters = {}  # name -> the names of its arrays
         self._lists = {name for name, spec in arguments.items() if isinstance(spec, list)}
-        self._signals, self._steps, self._scratch = {}, {}, {}
+        self._signals, self._steps, self._scratch, self._queues = {}, {}, {}, {}
         self._views = {}  # array -> (first element, number of elements or None if it varies)
+        self._moving = []  # arrays that may move in memory during a run
         self._unindexed = set()
         for name, spec in arguments.items():
             specs = spec if name in self._lists else [spec]
@@ -56,6 +59,11 @@ class Arguments:
         if isinstance(spec, Scratch):
             self._scratch[name] = spec
             self._views[name] = (0, spec.size)
+            return
+        if isinstance(spec, Queues):
+            self._queues[name] = spec
+            self._views[name] = (0, 1)
+            self.add_dependency(spec.synapses)
             return
         if isinstance(spec, Signal):
             self._signals[name] = spec
@@ -94,6 +102,8 @@ class Arguments:
         self._views[name] = (0, target.size)
         if isinstance(target, DynamicArrayVariable):
             self._views[name] = (0, None)
+            if not isinstance(group, Synapses):  # which are connected between runs
+                self._moving.append(name)
         elif isinstance(group, Subgroup) and not target.scalar:
             self._views[name] = (group.start, len(group))
         self._unindexed.add(name)
@@ -129,11 +139,16 @@ class Arguments:
             if name not in held:
                 held[name] = np.zeros(size, dtype=self._scratch[name].dtype)
             return held[name]
+        if name in self._queues:
+            return self._queues[name].addresses()
         return self.variables[name].get_value()[start : None if size is None else start + size]
 
     def _arrays(self):
         """The arguments of the Python form: arrays, and lists of them."""
-        arrays = {name: [*map(self._array, names)] for name, names in self._parameters.items()}
+        arrays = {
+            name: [self._queues.get(one) or self._array(one) for one in names]
+            for name, names in self._parameters.items()
+        }
         return {name: a if name in self._lists else a[0] for name, a in arrays.items()}
 
     def _described(self) -> list[dict]:
@@ -141,17 +156,14 @@ class Arguments:
         position = {name: k for k, name in enumerate(self._views)}
 
         def describe(name):
+            start, size = self._views[name]
+            described = {"name": name, "start": start, "size": size, "position": position[name]}
+            if name in self._queues:
+                return described | {"pathway": self._queues[name].pathway.name, "scratch": False}
             scratch = name in self._scratch
             dtype = self._scratch[name].dtype if scratch else self.variables[name].dtype
-            start, size = self._views[name]
-            return {
-                "name": name,
-                "scratch": scratch,
-                "ctype": c_data_type(np.dtype(dtype)),
-                "start": start,
-                "size": size,
-                "position": position[name],
-            }
+            ctype = c_data_type(np.dtype(dtype))
+            return described | {"pathway": None, "scratch": scratch, "ctype": ctype}
 
         return [
             {"is_list": name in self._lists, "items": [*map(describe, names)]}

@@ -8,13 +8,21 @@ import shlex
 import shutil
 import subprocess
 
+import brian2.synapses
 from brian2.codegen.cpp_prefs import get_compiler_and_args
 from brian2.core.preferences import prefs
 
 from brianlearn import cache
 from brianlearn.errors import CompilationError, CompilerNotFoundError
 
-__all__ = ["check_syntax", "command", "exact_flags", "fingerprint", "link_flags"]
+__all__ = [
+    "check_syntax",
+    "command",
+    "exact_flags",
+    "fingerprint",
+    "include_flags",
+    "link_flags",
+]
 
 _INEXACT = {"-ffast-math", "-fno-finite-math-only"}
 
@@ -61,6 +69,11 @@ def link_flags() -> list[str]:
     return [*default, "-pthread"]
 
 
+def include_flags() -> list[str]:
+    """Where Brian2's own headers are, that of the spike queue among them."""
+    return ["-I", os.path.dirname(brian2.synapses.__file__)]
+
+
 def version() -> str:
     """What the compiler says of itself."""
     return _output(tuple(command()), "--version")
@@ -91,6 +104,7 @@ def check_syntax(text: str, kernel: str) -> None:
     """
     flags = [flag for flag in get_compiler_and_args()[1] if flag != "-w"]
     flags += ["-Werror=return-type"]  # what a function without return gives is anything at all
+    flags += include_flags()
     digest = hashlib.sha256(repr((text, flags, version())).encode()).hexdigest()
     accepted = cache.directory("accepted") / digest
     if accepted.exists():

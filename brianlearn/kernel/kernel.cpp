@@ -8,12 +8,16 @@
 {% endblock %}
 
 {% block maincode %}
-{# A view of an argument: Brian2's array, or memory of this code object's own. #}
+{# A view of an argument: Brian2's array or queues, or memory of this code object's own. #}
 {% macro view(a) -%}
+{%- if a.pathway -%}
+Queues{ {{- a.pathway }}.queue.data(), {{ a.pathway }}.queue.size()}
+{%- else -%}
 Array<{{ a.ctype }}>{
 {%- if a.scratch %} _scratch_{{ a.name }}, (size_t){{ a.size }}
 {%- else %}{{ get_array_name(variables[a.name]) }} + {{ a.start }}, (size_t){{ a.size or '_num' ~ a.name }}
 {%- endif %}}
+{%- endif -%}
 {%- endmacro %}
     {% for argument in arguments %}{% for a in argument['items'] if a.scratch %}
     static {{ a.ctype }}* const _scratch_{{ a.name }} = ({{ a.ctype }}*)rule::brianlearn::zeros((size_t){{ a.size }} * sizeof({{ a.ctype }}));

@@ -12,12 +12,19 @@ from brian2.core.variables import Variables
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.groups.group import CodeRunner, Group
 from brian2.units.allunits import second
+from brian2.units.fundamentalunits import Quantity
 
 from brianlearn.kernel.arguments import Arguments
 from brianlearn.kernel.compiler import check_syntax
+from brianlearn.kernel.queues import Queues
 from brianlearn.kernel.source import TEMPLATE, call_to, check_parameters, self_contained
 
-__all__ = ["Kernel"]
+__all__ = ["Kernel", "at_runtime"]
+
+
+def at_runtime() -> bool:
+    """Whether arrays are at hand: in standalone mode, their values come with the run."""
+    return get_device().__class__ is RuntimeDevice
 
 
 class Kernel(Arguments, Group, CodeRunner):
@@ -46,6 +53,7 @@ class Kernel(Arguments, Group, CodeRunner):
           variable that can be set between runs (``kernel.name = ...``), an array of ``size``
           values a variable that can be monitored; any other array is read as ``kernel.name``;
         * `Scratch`: memory that is kept between time steps, but not between runs;
+        * `Queues`: the spike queues of a synaptic pathway;
         * a list of these, all of one type: the Python form gets a list of arrays, the C++ form
           ``Arrays<T>``.
     size : int
@@ -116,7 +124,8 @@ class Kernel(Arguments, Group, CodeRunner):
             )
         if reserved := [p for p in parameters if p in self.variables or hasattr(Group, p)]:
             raise TypeError(f"A kernel's argument cannot be called {', '.join(reserved)}.")
-        self.python, self.cpp_text = python, self_contained(cpp)
+        queues = any(isinstance(spec, Queues) for spec in arguments.values())
+        self.python, self.cpp_text = python, self_contained(cpp, queues=queues)
         check_parameters(self.cpp_text, python.__name__, parameters)
         self.faults = dict(faults or {})
         self.namespace = {}
@@ -126,7 +135,6 @@ class Kernel(Arguments, Group, CodeRunner):
         self._declare_all({parameter: arguments[parameter] for parameter in parameters})
         self.variables.add_array("_pointers", size=2 * len(self._views), dtype=np.int64)
         self._compiled = None
-        self._moving = any(size is None for _, size in self._views.values())
         self._enable_group_attributes()
 
     # -- what Brian2 calls ------------------------------------------------------------------------
@@ -135,7 +143,7 @@ class Kernel(Arguments, Group, CodeRunner):
         """Brian2's hook: fix what depends on the time step, then generate code."""
         for name, steps in self._steps.items():
             self.variables[name].set_value(steps.count(self.clock.dt))
-        if get_device().__class__ is RuntimeDevice:  # a standalone project keeps its first fault
+        if at_runtime():  # a standalone project keeps its first fault
             self.variables["_fault"].set_value(0)
         super().before_run(run_namespace)
 
@@ -160,9 +168,9 @@ class Kernel(Arguments, Group, CodeRunner):
         if cython:
             text = text.replace("\\", "\\\\").replace("'", "\\'")  # part of a Cython literal
             self.needed_variables = [*self._signals, "_pointers"]
-            self._point()
+            self._point(self._views)
         else:
-            variables = [name for name in self._views if name not in self._scratch]
+            variables = [name for name in self._views if name in self.variables]
             self.needed_variables = [*variables, "_fault", "_fault_time", "t"]
         self.template_kwds = {
             "has_signals": bool(self._signals),
@@ -185,13 +193,14 @@ class Kernel(Arguments, Group, CodeRunner):
             super().run()
             return
         if self._moving:
-            self._point()
+            self._point(self._moving)
         self._compiled(self._namespace)  # without the layers of calls between Brian2 and its module
 
-    def _point(self):
-        """Note where the arguments lie, for the Cython target."""
-        pointers = self.variables["_pointers"].get_value()
-        for k, array in enumerate(map(self._array, self._views)):
+    def _point(self, names):
+        """Note where these arguments lie, for the Cython target."""
+        pointers, places = self.variables["_pointers"].get_value(), [*self._views]
+        for name in names:
+            k, array = places.index(name), self._array(name)
             pointers[2 * k] = array.__array_interface__["data"][0]
             pointers[2 * k + 1] = array.size
 
@@ -213,4 +222,12 @@ class Kernel(Arguments, Group, CodeRunner):
         if code:
             time = float(self.variables["_fault_time"].get_value().item()) * second
             exception, message = self.faults.get(code, (RuntimeError, f"fault {code} at {time}"))
-            raise exception(f"'{self.name}': " + message.replace("{time}", str(time)))
+            message = message.replace("{time}", str(time))
+            message = re.sub(r"{(\w+)}", self._value_in_message, message)
+            raise exception(f"'{self.name}': {message}")
+
+    def _value_in_message(self, braced):
+        name = braced[1]
+        if name not in self.variables or not getattr(self.variables[name], "scalar", False):
+            return braced[0]
+        return str(Quantity(self._array(name)[0], dim=self.variables[name].dim))

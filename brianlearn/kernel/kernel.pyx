@@ -6,7 +6,11 @@
 
 {% block template_support_code %}
 {% macro view(a) -%}
+{%- if a.pathway -%}
+Queues{(CSpikeQueue* const*)p[{{ 2 * a.position }}], (size_t)p[{{ 2 * a.position + 1 }}]}
+{%- else -%}
 Array<{{ a.ctype }}>{({{ a.ctype }}*)p[{{ 2 * a.position }}], (size_t)p[{{ 2 * a.position + 1 }}]}
+{%- endif -%}
 {%- endmacro %}
 cdef extern from *:
     '''

@@ -43,6 +43,9 @@ def call_to(function: str, arguments: list[dict]) -> str:
     """C++ that calls the form as the templates do, for the compiler to check."""
     views = []
     for argument in arguments:
+        if argument["items"][0]["pathway"]:
+            views.append("Queues{nullptr, 0}")
+            continue
         arrays = [f"Array<{a['ctype']}>{{(({a['ctype']}*)nullptr), 0}}" for a in argument["items"]]
         ctype = argument["items"][0]["ctype"]
         views.append(
@@ -52,13 +55,15 @@ def call_to(function: str, arguments: list[dict]) -> str:
     return f"\nint brianlearn_check() {{ using namespace rule; return {call}; }}\n"
 
 
-def self_contained(cpp) -> str:
+def self_contained(cpp, *, queues: bool = False) -> str:
     """A rule's C++ with ``kernel.h``, in a namespace of its own below the system's headers.
 
     Parameters
     ----------
     cpp : path or str
         A header file, or its text (which has a brace or several lines).
+    queues : bool
+        Whether it needs ``queues.h`` as well.
 
     Raises
     ------
@@ -67,7 +72,9 @@ def self_contained(cpp) -> str:
         would not notice a change of that header.
     """
     text = cpp if isinstance(cpp, str) and set(cpp) & set("{\n") else Path(cpp).read_text()
-    preambles, bodies = zip(*map(_split, ((_HERE / "kernel.h").read_text(), text)), strict=True)
+    ours = ["kernel.h", "queues.h"] if queues else ["kernel.h"]
+    texts = [*((_HERE / name).read_text() for name in ours), text]
+    preambles, bodies = zip(*map(_split, texts), strict=True)
     if re.search(r'^\s*#include\s*"', text, flags=re.MULTILINE):
         raise ValueError("A rule's C++ is one header: put the text of those it includes into it.")
     return "\n".join([*preambles, "namespace { namespace rule {", *bodies, "} }"])
