@@ -170,10 +170,9 @@ class Delays:
         matrix[mask] = steps
         return matrix
 
-    def stored(self, matrix: Quantity, mask, dt) -> np.ndarray:
-        """The opposite of `matrix`, from times; the errors are those of `of`."""
-        check_unit(matrix, second.dim, "A delay, such as 2*ms,")
-        steps = np.asarray(matrix, dtype=float) / float(dt)
+    def stored(self, steps, mask, dt) -> np.ndarray:
+        """The opposite of `matrix`; the errors are those of `of`."""
+        steps = np.asarray(steps, dtype=float)
         if steps.ndim != 2 or steps.shape != (mask.shape if self.strides[2] else self.shape):
             raise ValueError(f"delays is {steps.shape}, but must be {self.shape}.")
         steps = steps[mask] if self.strides[2] else steps.ravel()
@@ -229,8 +228,13 @@ class Delayed:
         brian2.DimensionMismatchError, ValueError, brianlearn.errors.DelayError
             If they are no times, of another shape, or outside 0 and ``max_delay``.
         """
-        steps = self.require_delays().stored(delay, self.mask, self.clock.dt)
-        self.variables["delay_steps"].set_value(steps)
+        check_unit(delay, second.dim, "A delay, such as 2*ms,")
+        self.set_delay_steps(np.asarray(delay) / float(self.clock.dt))
+
+    def set_delay_steps(self, steps) -> None:
+        """The same for delays in time steps, to the bit."""
+        stored = self.require_delays().stored(steps, self.mask, self.clock.dt)
+        self.variables["delay_steps"].set_value(stored)
 
     def require_delays(self) -> Delays:
         """How the delays are laid out; an error if there are none that could move."""

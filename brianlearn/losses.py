@@ -9,9 +9,10 @@ from brianlearn import schedule
 from brianlearn.errors import DivergenceError
 from brianlearn.kernel import Kernel, Scratch
 
-__all__ = ["CrossEntropy", "Loss", "MeanSquaredError"]
+__all__ = ["BestSoFar", "CrossEntropy", "Loss", "MeanSquaredError"]
 
 NOT_A_NUMBER = 1
+_WORST = -1e300  # before anything was said; a checkpoint holds finite numbers only
 _FAULTS = {
     NOT_A_NUMBER: (
         DivergenceError,
@@ -56,6 +57,25 @@ def cross_entropy(step, steps, window, recording, samples, v, target, output, er
     return _judge(step, steps, samples, total, loss, accuracy, output_sum, target_sum)
 
 
+def best_so_far(step, steps, window, recording, samples, v, target, output, error, output_sum,
+                target_sum, best, aspiration, total, loss, accuracy):  # fmt: skip
+    """The Python form: the squared distance from the best that was ever said to such a sample."""
+    _begin(step, total, output_sum, target_sum)
+    output[:] = v
+    error[:] = 0
+    if step[0] == steps[0] - 1:
+        outputs, errors = v.reshape(samples[0], -1), error.reshape(samples[0], -1)
+        labels = target.reshape(samples[0], -1).argmax(axis=1)
+        for said, label, wrong in zip(outputs, labels, errors, strict=True):
+            best[label] = max(best[label], said.max())
+            total += (said[label] - best[label]) ** 2
+            aspired = best[label] + aspiration[0] * abs(best[label])
+            wrong[label] = 2 * (said[label] - aspired)
+        output_sum += output
+        target_sum += target
+    return _judge(step, steps, samples, total, loss, accuracy, output_sum, target_sum)
+
+
 def _begin(step, total, output_sum, target_sum):
     """At a trial's first step, forget what a trial that was broken off has left."""
     if step[0] == 0:
@@ -79,6 +99,11 @@ class Loss:
     """A loss; `attach` makes its kernel."""
 
     form = None
+    state = ()  # variables of the kernel that learning goes on from
+
+    def own(self, readouts: int) -> dict:
+        """Arguments of the kernel that only this loss has, for so many readouts of a sample."""
+        return {}
 
     def attach(self, readout, trials, window: int, name: str) -> Kernel:
         """The kernel that sets a readout's ``output`` and ``error`` in each step.
@@ -98,6 +123,7 @@ class Loss:
                 **{name: (readout, name) for name in ("v", "target", "output", "error")},
                 "output_sum": sums,
                 "target_sum": sums,
+                **self.own(len(readout) // trials.samples),
                 "total": 0.0,
                 "loss": 0.0,
                 "accuracy": 0.0,
@@ -134,3 +160,36 @@ class CrossEntropy(Loss):
     """
 
     form = staticmethod(cross_entropy)
+
+
+@dataclass(frozen=True)
+class BestSoFar(Loss):
+    """Distance of a sample's own readout, at the trial's end, from the best so far: its square.
+
+    The best is the largest that any readout has said to a sample of the same label, in this trial
+    or before. The readout of the label is to reach it, and no other readout learns. A loss of 0
+    does not tell that something was learned: the first answer is the best so far.
+
+    Parameters
+    ----------
+    aspiration : float
+        By what fraction of itself the best is to be surpassed. With 0, as published, a readout that
+        is the best stays as it is.
+
+    Examples
+    --------
+    >>> loss = BestSoFar(aspiration=0.1)
+    """
+
+    aspiration: float = 0.0
+
+    form = staticmethod(best_so_far)
+    state = ("best",)
+
+    def __post_init__(self):
+        if not 0 <= self.aspiration < np.inf:
+            raise ValueError(f"aspiration is {self.aspiration!r}, but must be a number from 0 on.")
+
+    def own(self, readouts):
+        """See `Loss.own`."""
+        return {"best": np.full(readouts, _WORST), "aspiration": float(self.aspiration)}

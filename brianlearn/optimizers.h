@@ -10,6 +10,15 @@ static bool due(const Array<int64_t>& step, const Array<int64_t>& steps,
     return seen[0] == 0;
 }
 
+enum { NOT_A_NUMBER = 1 };
+
+static bool finite(const Array<double>& gradient)
+{
+    int wrong = 0;
+    for (size_t k = 0; k < gradient.size; k++) wrong |= !(gradient[k] - gradient[k] == 0);
+    return !wrong;
+}
+
 static double bounded(double w, double lower, double upper)
 {
     return w < lower ? lower : w > upper ? upper : w;
@@ -27,6 +36,7 @@ int gradient_descent(Array<int64_t> step, Array<int64_t> steps, Array<char> lear
                      Array<double> gradient, Array<double> weights, Array<double> learning_rate)
 {
     if (!due(step, steps, learning, seen, trials_per_update)) return 0;
+    if (!finite(gradient)) return NOT_A_NUMBER;
     for (size_t k = 0; k < gradient.size; k++) {
         const double g = gradient[k] * scale[0];
         if (connected[k])
@@ -45,6 +55,7 @@ int adam(Array<int64_t> step, Array<int64_t> steps, Array<char> learning, Array<
          Array<double> v)
 {
     if (!due(step, steps, learning, seen, trials_per_update)) return 0;
+    if (!finite(gradient)) return NOT_A_NUMBER;
     power_1[0] *= beta_1[0];
     power_2[0] *= beta_2[0];
     const double length = learning_rate[0] * std::sqrt(1 - power_2[0]) / (1 - power_1[0]);

@@ -6,19 +6,32 @@ from importlib.resources import files
 import numpy as np
 
 from brianlearn import schedule
+from brianlearn.errors import DivergenceError
 from brianlearn.kernel import Kernel
 
 __all__ = ["Adam", "GradientDescent", "Optimizer"]
+
+NOT_A_NUMBER = 1
+_FAULTS = {
+    NOT_A_NUMBER: (
+        DivergenceError,
+        "a gradient is not a finite number at t = {time}. The likely cause is a learning rate that "
+        "is too large: lower it, or bound what learns.",
+    )
+}
 
 
 def gradient_descent(step, steps, learning, seen, trials_per_update, scale, lower, upper, connected,
                      gradient, weights, learning_rate):  # fmt: skip
     """The Python form: a step down the mean gradient."""
     if not _due(step, steps, learning, seen, trials_per_update):
-        return
+        return 0
+    if not np.isfinite(gradient).all():
+        return NOT_A_NUMBER
     g = gradient * scale[0]
     _take(weights, learning_rate[0] * g, lower, upper, connected)
     gradient[:] = 0
+    return 0
 
 
 def adam(step, steps, learning, seen, trials_per_update, scale, lower, upper, connected,
@@ -26,7 +39,9 @@ def adam(step, steps, learning, seen, trials_per_update, scale, lower, upper, co
          m, v):  # fmt: skip
     """The Python form, as TensorFlow has it: epsilon is added after the correction of the bias."""
     if not _due(step, steps, learning, seen, trials_per_update):
-        return
+        return 0
+    if not np.isfinite(gradient).all():
+        return NOT_A_NUMBER
     g = gradient * scale[0]
     power_1 *= beta_1[0]
     power_2 *= beta_2[0]
@@ -35,6 +50,7 @@ def adam(step, steps, learning, seen, trials_per_update, scale, lower, upper, co
     v[:] = beta_2[0] * v + (1 - beta_2[0]) * g * g
     _take(weights, length * m / (np.sqrt(v) + epsilon[0]), lower, upper, connected)
     gradient[:] = 0
+    return 0
 
 
 def _due(step, steps, learning, seen, trials_per_update):
@@ -132,6 +148,7 @@ class Optimizer:
                 **dict.fromkeys(self.powers, 1.0),
                 **{moment: np.zeros(size) for moment in self.moments},
             },
+            faults=_FAULTS,
             clock=trials.clock,
             when=schedule.OPTIMIZE.when,
             order=schedule.OPTIMIZE.order,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 __all__ = [
     "ARRIVES_NEXT_STEP",
+    "DELAYS",
     "GRADIENT",
     "INPUT",
     "INPUT_ARRIVES",
@@ -52,6 +53,7 @@ def before(first, second) -> bool:
 
 
 INPUT = Moment("start", -80)  # a trial's step begins: reset, input spikes, targets
+DELAYS = Moment("start", -70)  # delays that a learner has changed count from this step on
 INPUT_ARRIVES = Moment("start", -60)  # in the same step
 READOUT = Moment("start", -40)  # z = phi . r, which returns to the neurons at once
 LEARN = Moment("start", -20)  # before monitors, which record z before and phi after the update

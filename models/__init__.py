@@ -1,8 +1,16 @@
 """Published models as equation templates: one model a file, importable as ``brianlearn.models``."""
 
+from brianlearn.models.delay_dendrite import delay_dendrite, linear_readout
 from brianlearn.models.eprop_alif import eprop_alif
 from brianlearn.models.eprop_lif import eprop_lif
 from brianlearn.models.eprop_readout import eprop_readout
 from brianlearn.models.force_lif import force_lif
 
-__all__ = ["eprop_alif", "eprop_lif", "eprop_readout", "force_lif"]
+__all__ = [
+    "delay_dendrite",
+    "eprop_alif",
+    "eprop_lif",
+    "eprop_readout",
+    "force_lif",
+    "linear_readout",
+]

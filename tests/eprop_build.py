@@ -29,7 +29,7 @@ LOSSES = {"mean_squared_error": MeanSquaredError, "cross_entropy": CrossEntropy}
 
 
 def build(case, form, *, samples=None, feedback=None, masks=None, trials_per_update=None,
-          attach=True, learning=True):  # fmt: skip
+          attach=True, learning=True, delays=None, **rule_options):  # fmt: skip
     """The network of a case.
 
     Parameters
@@ -46,6 +46,10 @@ def build(case, form, *, samples=None, feedback=None, masks=None, trials_per_upd
         By default, what completes the batch.
     attach, learning : bool
         Whether there is a learner, and whether it may learn.
+    delays : dict of str to dict, optional
+        For connections, the options that say what their delays are.
+    rule_options
+        More for the rule.
     """
     defaultclock.dt = 1 * ms
     iterations, batch, steps, _ = case.raster.shape
@@ -61,20 +65,21 @@ def build(case, form, *, samples=None, feedback=None, masks=None, trials_per_upd
         weights = getattr(case, name)
         mask = masks.get(name, np.ones(weights.shape, dtype=bool))
         if form == "adjoint":
-            made = Projection(source, target, weights, variable="x", mask=mask, name=name)
+            made = Projection(
+                source, target, weights, variable="x", mask=mask, name=name,
+                **(delays or {}).get(name, {}),
+            )  # fmt: skip
         else:
             made = EligibilitySynapses(
-                source, target, weights, readout, samples=samples, mask=mask, name=name
-            )
+                source, target, weights, readout, samples=samples, mask=mask, name=name,
+                **(delays or {}).get(name, {}),
+            )  # fmt: skip
         connections[name] = made
-    reset = [neurons, readout]
-    if form == "online":
-        for synapses in connections.values():
-            reset += synapses.states
+    reset = [neurons, readout, *connections.values()]
     trials = Trials(steps * ms, inputs, reset, readout=readout, name="trials")
     learner = None
     if attach:
-        rule = rule_of(case, feedback, trials_per_update or batch // samples)
+        rule = rule_of(case, feedback, trials_per_update or batch // samples, **rule_options)
         learner = rule.attach(trials, readout, connections.values())
     trials.present(presented(case, samples), learning=learning)
     return SimpleNamespace(
@@ -106,7 +111,7 @@ def groups(case, samples):
     return SpikeInput(case.n_in, samples, name="inputs"), neurons, readout
 
 
-def rule_of(case, feedback, trials_per_update):
+def rule_of(case, feedback, trials_per_update, **options):
     """The case's `EProp`."""
     numbers = {"learning_rate": case.learning_rate}
     numbers |= {"lower": case.bounds[0], "upper": case.bounds[1]}
@@ -120,6 +125,7 @@ def rule_of(case, feedback, trials_per_update):
         window=case.window * ms if case.window else None,
         average=case.average,
         trials_per_update=trials_per_update,
+        **options,
     )
 
 
@@ -164,6 +170,9 @@ def gradients_of(built):
     for name, plastic in built.learner.plastic.items():
         group, variable = plastic.gradient
         values, mask = np.asarray(getattr(group, variable)), plastic.connection.mask
+        if plastic.is_delays:
+            gradients[name] = plastic.matrix(values)
+            continue
         gradients[name] = np.zeros(mask.shape)
         gradients[name][mask] = values[mask.ravel()] if values.size == mask.size else values
     return gradients

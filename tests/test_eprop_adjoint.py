@@ -17,14 +17,16 @@ from native import empty, native
 HEADER = (files("brianlearn.learners") / "eprop_adjoint.h").read_text()
 LISTS = {
     "spikes": "i4", "first": "i8", "sources": "i8", "lag": "i8", "rows": "i4", "columns": "i4",
-    "arrivals": "i4", "origins": "i4", "counts": "i8", "gradient": "f",
+    "weights": "f", "delay_steps": "f", "strides": "i8", "interpolates": "i8", "reach": "i8",
+    "learns": "i8", "arrivals": "i4", "origins": "i4", "counts": "i8", "gradient": "f",
+    "delay_gradient": "f",
 }  # fmt: skip
 TIMES = {"step": "i8", "steps": "i8", "interval": "f", "window": "i8", "learning": "b"}
 NEURONS = TIMES | {
-    "recording": "b", "samples": "i8", "psi": "f", "spiking": "i4", "error": "f", "feedback": "f",
-    "learning_signal": "f", "tau_m": "f", "spread": "f", "beta": "f", "tau_adapt": "f",
-    "tau_out": "f", "c_reg": "f", "rate": "f", "psi_history": "f", "error_history": "f",
-    "spike_counts": "i8",
+    "recording": "b", "samples": "i8", "psi": "f", "spiking": "i4", "empties": "i8", "error": "f",
+    "feedback": "f", "learning_signal": "f", "tau_m": "f", "spread": "f", "beta": "f",
+    "tau_adapt": "f", "tau_out": "f", "integrates": "i8", "c_reg": "f", "rate": "f",
+    "psi_history": "f", "error_history": "f", "spike_counts": "i8", "spike_times": "b",
 }  # fmt: skip
 NEURONS |= {name: f"{code}*2" for name, code in LISTS.items()}
 READOUTS = TIMES | {
@@ -88,6 +90,8 @@ def of_connections(masks, lags, batch, steps):
         "lag": lags,
         "rows": [-1 if mask.all() else end for mask, end in zip(masks, ends, strict=True)],
         "columns": [-1 if mask.all() else np.nonzero(mask)[1] for mask in masks],
+        "learns": [3 for _ in masks],
+        "strides": [np.zeros(3) for _ in masks],
         "arrivals": [np.zeros(n) for n in capacity],
         "origins": [np.zeros(n) for n in capacity],
         "counts": [np.zeros(1) for _ in masks],
@@ -238,8 +242,8 @@ def test_forms_agree(cpp, case, beta, sparse, varied, seed):
 
 MUTANTS = {
     "without 1 - kappa": (
-        [("(1 - kappa) * q", "q")],
-        [("take = 1 - kappa", "take = 1")],
+        [("(gain * q +", "(q +")],
+        [("gain = integrates[0] ? 1 : 1 - kappa;", "gain = 1;")],
     ),
     "learning signal a step late": (
         [("kept_errors[t] @", "kept_errors[max(t - 1, 0)] @")],
@@ -250,10 +254,10 @@ MUTANTS = {
         [(" - b_[j] * g", "")],
     ),
     "regularized by the filtered trace": (
-        [("weights.T  # the", "weights.T + reg  # the"), ("* q + reg + lam", "* q + lam")],
+        [("back.T  # the", "back.T + reg  # the"), ("* q + reg + lam", "* q + lam")],
         [
             ("L[j] : kappa * q_[j];", "L[j] + reg_[j] : kappa * q_[j] + reg_[j];"),
-            ("take * filtered + reg_[j]", "take * filtered"),
+            ("gain * filtered + reg_[j]", "gain * filtered"),
         ],
     ),
     "spikes of the trial's last step kept": (

@@ -10,7 +10,7 @@ import pytest
 
 import brianlearn.trials
 import eprop_oracle as oracle
-from brianlearn.learners import eprop_online
+from brianlearn.learners import eligibility, eprop_online
 from eprop_build import deviation, random_case, train
 
 CASE = random_case(
@@ -57,12 +57,7 @@ EQUATIONS = {
 @pytest.mark.parametrize("mutant", EQUATIONS)
 def test_mutant_of_the_equations_is_killed(numpy_target, monkeypatch, mutant, expected):
     name, substitution = EQUATIONS[mutant]
-    text = changed(getattr(eprop_online, name), substitution)
-    # READOUT_UPDATE and NEURON_UPDATE are looked up when synapses are made, ON_PRE was bound before
-    monkeypatch.setattr(eprop_online, name, text)
-    if name == "ON_PRE":
-        defaults = eprop_online.EligibilitySynapses.__init__.__kwdefaults__
-        monkeypatch.setitem(defaults, "on_pre", text)
+    monkeypatch.setattr(eligibility, name, changed(getattr(eligibility, name), substitution))
     assert not equals_oracle("online", expected)
 
 

@@ -8,15 +8,16 @@ from brian2.groups.neurongroup import NeuronGroup
 from brian2.groups.subgroup import Subgroup
 from brian2.units.fundamentalunits import Quantity
 
-from brianlearn.errors import LearnerConflictError
+from brianlearn.errors import DelayError, LearnerConflictError
 from brianlearn.feedback import Feedback, Symmetric
+from brianlearn.graded import Graded
 from brianlearn.kernel import Steps
+from brianlearn.learners.eligibility import EligibilitySynapses
 from brianlearn.learners.eprop_gradients import Gradients
 from brianlearn.learners.eprop_learner import EPropLearner, Plastic
-from brianlearn.learners.eprop_online import EligibilitySynapses
 from brianlearn.learners.eprop_parts import check_readout
 from brianlearn.losses import Loss, MeanSquaredError
-from brianlearn.optimizers import GradientDescent, Optimizer
+from brianlearn.optimizers import Adam, GradientDescent, Optimizer
 from brianlearn.projection import Projection
 from brianlearn.regularizers import FiringRate
 from brianlearn.trials import Trials
@@ -48,6 +49,11 @@ class EProp:
         Whether the gradient is divided by the window's number of steps.
     trials_per_update : int
         Trials (of all samples of the batch) whose gradients make one update together.
+    learn : tuple of str, or dict of str to tuple of str
+        ``"weights"``, ``"delays"`` (of all connections that have them) or both; or, by the names of
+        connections, what each learns (those that are not named learn their weights).
+    delay_optimizer : Optimizer
+        For delays, which it counts in time steps and keeps between 0 and their ``max_delay``.
 
     Raises
     ------
@@ -87,10 +93,13 @@ class EProp:
     window: Quantity | None = None
     average: bool = False
     trials_per_update: int = 1
+    learn: tuple | dict = ("weights",)
+    delay_optimizer: Optimizer = field(default_factory=lambda: Adam(0.1))
 
     def __post_init__(self):
         kinds = {"loss": Loss, "optimizer": Optimizer, "feedback": Feedback}
-        for name, kind in (kinds | {"regularizer": FiringRate}).items():
+        kinds |= {"regularizer": FiringRate, "delay_optimizer": Optimizer}
+        for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
                 raise TypeError(f"{name} is {getattr(self, name)!r}, which is no {kind.__name__}.")
         if self.window is not None:
@@ -99,12 +108,26 @@ class EProp:
             raise ValueError(
                 f"trials_per_update is {self.trials_per_update!r}, but must be 1 or more."
             )
+        listed = [*self.learn.values()] if isinstance(self.learn, dict) else [self.learn]
+        for one in listed:
+            if isinstance(one, str) or not set(one) <= {"weights", "delays"}:
+                raise ValueError(
+                    f'learn is {self.learn!r}, but must be ("weights",), ("delays",) or both, or '
+                    "one of these for each connection's name."
+                )
+
+    def learns(self, connection) -> tuple[bool, bool]:
+        """Whether a connection learns its weights, and whether its delays."""
+        if isinstance(self.learn, dict):
+            learn = self.learn.get(connection.name, ("weights",))
+            return "weights" in learn, "delays" in learn
+        return "weights" in self.learn, "delays" in self.learn and connection.layout is not None
 
     def attach(
         self,
         trials: Trials,
         readout: NeuronGroup,
-        connections: Sequence[Projection | EligibilitySynapses],
+        connections: Sequence[Projection | Graded | EligibilitySynapses],
         *,
         name: str = "eprop",
     ) -> EPropLearner:
@@ -115,9 +138,10 @@ class EProp:
         trials : Trials
         readout : NeuronGroup
             Such as `eprop_readout` makes: with ``v``, ``target``, ``output`` and ``error``.
-        connections : sequence of Projection or EligibilitySynapses
+        connections : sequence of Projection, Graded or EligibilitySynapses
             Those that learn: `Projection` by the adjoint form, `EligibilitySynapses` by the online
-            form, with the same gradients. At least one must lead to the readouts if others learn.
+            form, with the same gradients. At least one must lead to the readouts if others learn,
+            be it one whose weights and delays stay as they are (``learn={"w_out": ()}``).
         name : str
 
         Raises
@@ -131,22 +155,50 @@ class EProp:
             If the history of a trial does not fit into memory.
         brianlearn.errors.LearnerConflictError
             If a connection learns already.
+        brianlearn.errors.DelayError
+            If delays are to learn that cannot move.
         """
         check_readout(readout)
         connections = list(connections)
         for connection in connections:
             _check(connection, trials, self.optimizer)
         _check_network(connections, trials, readout)
+        self._check_learn(connections)
         window = self._window_steps(trials)
         loss = self.loss.attach(readout, trials, window, f"{name}_loss")
         gradients = Gradients(self, trials, readout, window, name)
         gradients.add(connections)
         scale = 1 / (trials.samples * self.trials_per_update * (window if self.average else 1))
-        plastic = [
-            Plastic.of(connection, gradients.where[connection.name], self, trials, scale, name)
-            for connection in connections
-        ]
+        plastic = []
+        for connection in connections:
+            weights, delays = self.learns(connection)
+            options = (self, trials, scale, name)
+            if weights:
+                where = gradients.where[connection.name]
+                plastic.append(Plastic.of_weights(connection, where, *options))
+            if delays:
+                where = gradients.where_of_delays[connection.name]
+                plastic.append(Plastic.of_delays(connection, where, *options))
         return EPropLearner(self, trials, readout, [loss, *gradients.kernels], plastic)
+
+    def _check_learn(self, connections):
+        """What is to learn must exist."""
+        learns = [self.learns(connection) for connection in connections]
+        for connection, (_, delays) in zip(connections, learns, strict=True):
+            if delays and connection.layout is None:
+                raise DelayError(
+                    f"'{connection.name}' has no delays that could learn: make it with delay and "
+                    "max_delay."
+                )
+        if isinstance(self.learn, dict):
+            if unknown := set(self.learn) - {connection.name for connection in connections}:
+                raise ValueError(f"learn names {', '.join(sorted(unknown))}: no such connection.")
+        elif "delays" in self.learn and not any(delays for _, delays in learns):
+            raise DelayError(
+                "No connection has delays that could learn: make one with delay and max_delay."
+            )
+        if not any(map(any, learns)):
+            raise ValueError("Nothing is to learn: neither weights nor delays of a connection.")
 
     def _window_steps(self, trials) -> int:
         if self.window is None:
@@ -160,9 +212,10 @@ class EProp:
 
 
 def _check(connection, trials, optimizer):
-    if not isinstance(connection, Projection | EligibilitySynapses):
+    if not isinstance(connection, Projection | Graded | EligibilitySynapses):
         raise TypeError(
-            f"{connection!r} cannot learn by e-prop: make it a Projection or EligibilitySynapses."
+            f"{connection!r} cannot learn by e-prop: make it a Projection or EligibilitySynapses "
+            "(or, of what does not spike, Graded)."
         )
     if isinstance(connection.target, Subgroup):
         raise TypeError(

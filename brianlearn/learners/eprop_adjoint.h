@@ -1,5 +1,6 @@
 // eprop_adjoint.py's rules in C++. The history is kept step by step, all samples side by side, and
 // read backwards: memory is the limit, so both passes go through it in long runs.
+#include <algorithm>
 #include <cstring>
 #include <thread>
 #include <vector>
@@ -7,6 +8,7 @@
 using brianlearn::FlushTinyToZero;
 
 enum { WORTH_A_THREAD = 100000 };  // steps times neurons: a thread takes 20 microseconds to begin
+enum { WEIGHTS = 1, DELAYS = 2 };  // what a connection learns
 
 // Spikes in the order of their arrival, so far in the trial: when, and from whom (sample by sample).
 struct Heard {
@@ -27,27 +29,78 @@ struct Heard {
     }
 };
 
+// Sensitivities of the present step and of those after it, as far as a delay reaches.
+struct Later {
+    std::vector<double> rows;
+    int64_t slots;
+    size_t width;
+
+    Later(int64_t slots, size_t width) : rows(slots * width), slots(slots), width(width) {}
+
+    // Keep those of step t.
+    void enter(int64_t t, const double* H, size_t begin, size_t end)
+    {
+        std::memcpy(rows.data() + t % slots * width + begin, H + begin,
+                    (end - begin) * sizeof(double));
+    }
+};
+
 // The spikes of one connection, from the last on: each adds its sample's row of sensitivities `H` of
-// its step to the gradient of its source's row.
+// its arrival to the gradient of its source's row.
 struct Events {
     const int32_t *arrivals, *origins, *rows, *columns;  // rows: null if every target has a place
-    double* gradient;
+    const double *weights, *delays;                      // delays: null if there are none
+    const int64_t* strides;
+    bool between, learn_weights, learn_delays;
+    double *gradient, *delay_gradient;
     int64_t left, sources;
 
     // Those of samples from `begin` to before `end`.
-    void add(int32_t t, const double* H, size_t n, int64_t begin, int64_t end)
+    void add(int32_t t, const double* H, const Later& later, size_t n, int64_t begin, int64_t end)
     {
         for (; left > 0 && arrivals[left - 1] == t; left--) {
             const int64_t sample = origins[left - 1] / sources;
             if (sample < begin || sample >= end) continue;
             const int64_t i = origins[left - 1] - sample * sources;
-            const double* __restrict from = H + sample * n;
-            if (rows) {
-                for (int32_t k = rows[i]; k < rows[i + 1]; k++) gradient[k] += from[columns[k]];
-            } else {
-                double* __restrict row = gradient + i * n;
-                for (size_t j = 0; j < n; j++) row[j] += from[j];
+            if (delays) {
+                const double* row = delays + i * strides[0];
+                rows ? delayed<true>(t, row, rows[i], rows[i + 1], later, sample * n, i)
+                     : delayed<false>(t, row, i * n, (i + 1) * n, later, sample * n, i);
+            } else if (learn_weights) {
+                at_once(H + sample * n, i, n);
             }
+        }
+    }
+
+    void at_once(const double* __restrict from, int64_t i, size_t n) const
+    {
+        if (rows) {
+            for (int32_t k = rows[i]; k < rows[i + 1]; k++) gradient[k] += from[columns[k]];
+        } else {
+            double* __restrict row = gradient + i * n;
+            for (size_t j = 0; j < n; j++) row[j] += from[j];
+        }
+    }
+
+    // A row's connections from `first` to before `last`, each after its own delay.
+    template <bool LISTED>
+    void delayed(int32_t t, const double* delay, int64_t first, int64_t last, const Later& later,
+                 size_t sample, int64_t i) const
+    {
+        const double* const sensitivities = later.rows.data() + sample;
+        const int64_t begin = t % later.slots, slots = later.slots, width = later.width;
+        double* const onto = delay_gradient + i * strides[0];
+        for (int64_t k = first; k < last; k++) {
+            const int64_t j = LISTED ? columns[k] : k - first, at = j * strides[1] + k * strides[2];
+            const int64_t whole = (int64_t)delay[at];
+            const double rest = delay[at] - whole, share = between ? rest : rest >= 0.5;
+            int64_t slot = begin + whole;
+            slot -= slot < slots ? 0 : slots;
+            const int64_t next = slot + 1 < slots ? slot + 1 : 0;
+            const double early = sensitivities[slot * width + j];
+            const double late = sensitivities[next * width + j];
+            if (learn_weights) gradient[k] += (1 - share) * early + share * late;
+            if (learn_delays) onto[at] += weights[k] * (late - early);
         }
     }
 };
@@ -55,9 +108,20 @@ struct Events {
 // What a trial's spikes do to the gradients of all connections onto a group.
 struct Connections {
     const Arrays<int64_t>& sources;
-    const Arrays<int32_t>&rows, &columns, &arrivals, &origins;
+    const Arrays<int32_t>&rows, &columns;
+    const Arrays<double>&weights, &delay_steps;
+    const Arrays<int64_t>&strides, &interpolates, &reach, &learns;
+    const Arrays<int32_t>&arrivals, &origins;
     const Arrays<int64_t>& counts;
-    const Arrays<double>& gradient;
+    const Arrays<double>&gradient, &delay_gradient;
+
+    // Time steps whose sensitivities a spike may need.
+    int64_t slots() const
+    {
+        int64_t longest = 0;
+        for (size_t p = 0; p < reach.size; p++) longest = std::max(longest, reach[p][0]);
+        return longest ? longest + 1 : 0;
+    }
 
     std::vector<Events> events() const
     {
@@ -65,7 +129,10 @@ struct Connections {
         for (size_t p = 0; p < gradient.size; p++)
             all.push_back({arrivals[p].data, origins[p].data,
                            rows[p].size > 1 ? rows[p].data : nullptr, columns[p].data,
-                           gradient[p].data, counts[p][0], sources[p][0]});
+                           weights[p].data, reach[p][0] ? delay_steps[p].data : nullptr,
+                           strides[p].data, interpolates[p][0] != 0,
+                           (learns[p][0] & WEIGHTS) != 0, (learns[p][0] & DELAYS) != 0,
+                           gradient[p].data, delay_gradient[p].data, counts[p][0], sources[p][0]});
         return all;
     }
 
@@ -77,9 +144,15 @@ struct Connections {
         auto first = events();
         if (samples < 2) return backward(0, samples, first);
         auto second = events();
-        std::vector<std::vector<double>> sums;
-        for (size_t p = 0; p < gradient.size; p++) sums.emplace_back(gradient[p].size, 0.0);
-        for (size_t p = 0; p < gradient.size; p++) second[p].gradient = sums[p].data();
+        std::vector<std::vector<double>> sums, delay_sums;
+        for (size_t p = 0; p < gradient.size; p++) {
+            sums.emplace_back(gradient[p].size, 0.0);
+            delay_sums.emplace_back(delay_gradient[p].size, 0.0);
+        }
+        for (size_t p = 0; p < gradient.size; p++) {
+            second[p].gradient = sums[p].data();
+            second[p].delay_gradient = delay_sums[p].data();
+        }
         const size_t half = samples / 2;
         if (worth) {
             std::thread other([&] { backward(half, samples, second); });
@@ -89,8 +162,11 @@ struct Connections {
             backward(0, half, first);
             backward(half, samples, second);
         }
-        for (size_t p = 0; p < gradient.size; p++)
+        for (size_t p = 0; p < gradient.size; p++) {
             for (size_t k = 0; k < gradient[p].size; k++) gradient[p][k] += sums[p][k];
+            for (size_t k = 0; k < delay_gradient[p].size; k++)
+                delay_gradient[p][k] += delay_sums[p][k];
+        }
     }
 };
 
@@ -111,7 +187,7 @@ struct Neurons {
     // `same`; `L` is the learning signal.
     template <bool ADAPTS, bool OPEN>
     void back(size_t at, size_t same, const double* __restrict psi, const double* __restrict L,
-              double kappa)
+              double kappa, double gain)
     {
         for (size_t j = 0; j < n; j += 8) __builtin_prefetch(psi - H.size() + j);
         double *__restrict q_ = q.data() + at, *__restrict l_ = lambda.data() + at,
@@ -119,10 +195,9 @@ struct Neurons {
         const double *__restrict a_ = alpha.data() + same, *__restrict z_ = zeta.data() + same,
                      *__restrict r_ = rho.data() + same, *__restrict b_ = beta.data() + same,
                      *__restrict reg_ = reg.data() + at;
-        const double take = 1 - kappa;
         for (size_t j = 0; j < n; j++) {
             const double filtered = OPEN ? kappa * q_[j] + L[j] : kappa * q_[j];
-            const double c = take * filtered + reg_[j];
+            const double c = gain * filtered + reg_[j];
             double g = psi[j] * c;
             if (ADAPTS) {
                 g = psi[j] * (c + l_[j]);
@@ -146,15 +221,18 @@ static void learning_signal_of(const double* error, const Array<double>& feedbac
 
 int adjoint(Array<int64_t> step, Array<int64_t> steps, Array<double> interval,
             Array<int64_t> window, Array<char> learning, Array<char> recording,
-            Array<int64_t> samples, Array<double> psi, Array<int32_t> spiking, Array<double> error,
-            Array<double> feedback, Array<double> learning_signal, Array<double> tau_m,
-            Array<double> spread, Array<double> beta, Array<double> tau_adapt,
-            Array<double> tau_out, Array<double> c_reg, Array<double> rate,
+            Array<int64_t> samples, Array<double> psi, Array<int32_t> spiking,
+            Array<int64_t> empties, Array<double> error, Array<double> feedback,
+            Array<double> learning_signal, Array<double> tau_m, Array<double> spread,
+            Array<double> beta, Array<double> tau_adapt, Array<double> tau_out,
+            Array<int64_t> integrates, Array<double> c_reg, Array<double> rate,
             Array<double> psi_history, Array<double> error_history, Array<int64_t> spike_counts,
-            Arrays<int32_t> spikes, Arrays<int64_t> first, Arrays<int64_t> sources,
-            Arrays<int64_t> lag, Arrays<int32_t> rows, Arrays<int32_t> columns,
-            Arrays<int32_t> arrivals, Arrays<int32_t> origins, Arrays<int64_t> counts,
-            Arrays<double> gradient)
+            Array<char> spike_times, Arrays<int32_t> spikes, Arrays<int64_t> first,
+            Arrays<int64_t> sources, Arrays<int64_t> lag, Arrays<int32_t> rows,
+            Arrays<int32_t> columns, Arrays<double> weights, Arrays<double> delay_steps,
+            Arrays<int64_t> strides, Arrays<int64_t> interpolates, Arrays<int64_t> reach,
+            Arrays<int64_t> learns, Arrays<int32_t> arrivals, Arrays<int32_t> origins,
+            Arrays<int64_t> counts, Arrays<double> gradient, Arrays<double> delay_gradient)
 {
     const int64_t T = steps[0], s = step[0];
     const size_t B = samples[0], N = psi.size, n = N / B, readouts = error.size / B;
@@ -164,7 +242,11 @@ int adjoint(Array<int64_t> step, Array<int64_t> steps, Array<double> interval,
                                learning_signal.data + b * n);
     if (!learning[0]) return 0;
     if (s == 0) std::memset(spike_counts.data, 0, spike_counts.size * sizeof(int64_t));
-    for (int32_t k = 0; k < spiking[spiking.size - 1]; k++) spike_counts[spiking[k]]++;
+    if (s == 0) std::memset(spike_times.data, 0, spike_times.size);
+    for (int32_t k = 0; k < spiking[spiking.size - 1]; k++) {
+        spike_counts[spiking[k]]++;
+        if (empties[0]) spike_times[s * N + spiking[k]] = 1;
+    }
     std::memcpy(psi_history.data + s * N, psi.data, N * sizeof(double));
     std::memcpy(error_history.data + s * error.size, error.data, error.size * sizeof(double));
     for (size_t p = 0; p < gradient.size; p++)
@@ -172,7 +254,11 @@ int adjoint(Array<int64_t> step, Array<int64_t> steps, Array<double> interval,
                                                        sources[p][0], lag[p][0]);
     if (s < T - 1) return 0;
 
-    const double kappa = std::exp(-interval[0] / tau_out[0]);
+    const double kappa = integrates[0] ? 1 : std::exp(-interval[0] / tau_out[0]);
+    const double gain = integrates[0] ? 1 : 1 - kappa;  // of what the readout makes of an output
+    const Connections all{sources, rows,    columns,  weights, delay_steps, strides,  interpolates,
+                          reach,   learns, arrivals, origins, counts,      gradient, delay_gradient};
+    Later later(all.slots(), N);
     Neurons neurons(N, n);
     bool adapts = false, alike = true;
     for (size_t i = 0; i < N; i++) {
@@ -195,19 +281,22 @@ int adjoint(Array<int64_t> step, Array<int64_t> steps, Array<double> interval,
                 const size_t at = b * n, same = alike ? 0 : at;
                 const double* now = psi_history.data + t * N + at;
                 const double* error_then = error_history.data + t * error.size + b * readouts;
+                if (empties[0])
+                    for (size_t j = at; j < at + n; j++)
+                        if (spike_times[t * N + j]) neurons.H[j] = 0;
                 if (t >= T - window[0]) {
                     learning_signal_of(error_then, feedback, n, readouts, L.data());
-                    adapts ? neurons.back<true, true>(at, same, now, L.data(), kappa)
-                           : neurons.back<false, true>(at, same, now, L.data(), kappa);
+                    adapts ? neurons.back<true, true>(at, same, now, L.data(), kappa, gain)
+                           : neurons.back<false, true>(at, same, now, L.data(), kappa, gain);
                 } else {
-                    adapts ? neurons.back<true, false>(at, same, now, L.data(), kappa)
-                           : neurons.back<false, false>(at, same, now, L.data(), kappa);
+                    adapts ? neurons.back<true, false>(at, same, now, L.data(), kappa, gain)
+                           : neurons.back<false, false>(at, same, now, L.data(), kappa, gain);
                 }
             }
-            for (Events& one : events) one.add((int32_t)t, neurons.H.data(), n, begin, end);
+            if (later.slots) later.enter(t, neurons.H.data(), begin * n, end * n);
+            for (Events& one : events) one.add((int32_t)t, neurons.H.data(), later, n, begin, end);
         }
     };
-    const Connections all{sources, rows, columns, arrivals, origins, counts, gradient};
     all.both_halves(B, T * N > WORTH_A_THREAD, backward);
     return 0;
 }
@@ -217,8 +306,10 @@ int adjoint_readout(Array<int64_t> step, Array<int64_t> steps, Array<double> int
                     Array<double> error, Array<double> tau_m, Array<double> spread,
                     Array<double> error_history, Arrays<int32_t> spikes, Arrays<int64_t> first,
                     Arrays<int64_t> sources, Arrays<int64_t> lag, Arrays<int32_t> rows,
-                    Arrays<int32_t> columns, Arrays<int32_t> arrivals, Arrays<int32_t> origins,
-                    Arrays<int64_t> counts, Arrays<double> gradient)
+                    Arrays<int32_t> columns, Arrays<double> weights, Arrays<double> delay_steps,
+                    Arrays<int64_t> strides, Arrays<int64_t> interpolates, Arrays<int64_t> reach,
+                    Arrays<int64_t> learns, Arrays<int32_t> arrivals, Arrays<int32_t> origins,
+                    Arrays<int64_t> counts, Arrays<double> gradient, Arrays<double> delay_gradient)
 {
     if (!learning[0]) return 0;
     const int64_t T = steps[0], s = step[0];
@@ -230,6 +321,9 @@ int adjoint_readout(Array<int64_t> step, Array<int64_t> steps, Array<double> int
     if (s < T - 1) return 0;
 
     const double kappa = std::exp(-interval[0] / tau_m[0]), zeta = 1 - spread[0] * kappa;
+    const Connections all{sources, rows,    columns,  weights, delay_steps, strides,  interpolates,
+                          reach,   learns, arrivals, origins, counts,      gradient, delay_gradient};
+    Later later(all.slots(), N);
     std::vector<double> H(N);
     const auto backward = [&](size_t begin, size_t end, std::vector<Events>& events) {
         const FlushTinyToZero here;
@@ -237,10 +331,10 @@ int adjoint_readout(Array<int64_t> step, Array<int64_t> steps, Array<double> int
         for (int64_t t = T - 1; t >= 0; t--) {
             const double* now = error_history.data + t * N;
             for (size_t k = begin * n; k < end * n; k++) H[k] = kappa * H[k] + zeta * now[k];
-            for (Events& one : events) one.add((int32_t)t, H.data(), n, begin, end);
+            if (later.slots) later.enter(t, H.data(), begin * n, end * n);
+            for (Events& one : events) one.add((int32_t)t, H.data(), later, n, begin, end);
         }
     };
-    const Connections all{sources, rows, columns, arrivals, origins, counts, gradient};
     all.both_halves(B, T * N > WORTH_A_THREAD, backward);
     return 0;
 }

@@ -4,6 +4,10 @@ The eligibility recursions of all synapses are linear in the presynaptic trace, 
 transposed: at a trial's end, the sensitivity ``H`` of the loss to one spike that arrives at a
 neuron at step t is computed for all t, from the last to the first, and each spike adds a row of it
 to the gradient. The numbers are those of the online form; the work is a hundredth of it.
+
+A spike that is delayed adds the sensitivities at its arrivals. To move a delay is to move the spike
+from one time step to the next: the gradient of the delay is the weight times the difference of the
+sensitivities in the two steps between which the delay lies.
 """
 
 from importlib.resources import files
@@ -12,7 +16,15 @@ import numpy as np
 
 from brianlearn import schedule
 from brianlearn.kernel import Kernel, Scratch
-from brianlearn.learners.eprop_parts import adapts, find_constant
+from brianlearn.learners.eprop_parts import (
+    DELAYS,
+    WEIGHTS,
+    adapts,
+    find_constant,
+    is_emptied,
+    spikes_of,
+    surrogate_of,
+)
 
 __all__ = ["gradient_of_neurons", "gradient_of_readouts"]
 
@@ -20,50 +32,61 @@ _HEADER = files("brianlearn.learners") / "eprop_adjoint.h"
 
 
 def adjoint(
-    step, steps, interval, window, learning, recording, samples, psi, spiking, error, feedback,
-    learning_signal, tau_m, spread, beta, tau_adapt, tau_out, c_reg, rate, psi_history,
-    error_history, spike_counts, spikes, first, sources, lag, rows, columns, arrivals, origins,
-    counts, gradient,
+    step, steps, interval, window, learning, recording, samples, psi, spiking, empties, error,
+    feedback, learning_signal, tau_m, spread, beta, tau_adapt, tau_out, integrates, c_reg, rate,
+    psi_history, error_history, spike_counts, spike_times, spikes, first, sources, lag, rows,
+    columns, weights, delay_steps, strides, interpolates, reach, learns, arrivals, origins, counts,
+    gradient, delay_gradient,
 ):  # fmt: skip
     """The Python form for neurons that spike."""
     T, s, B = steps[0], step[0], samples[0]
     errors = error.reshape(B, -1)
-    weights = feedback.reshape(-1, errors.shape[1])[: len(psi) // B]
+    back = feedback.reshape(-1, errors.shape[1])[: len(psi) // B]
     if recording[0]:
-        learning_signal[:] = (errors @ weights.T).ravel()
+        learning_signal[:] = (errors @ back.T).ravel()
     if not learning[0]:
         return
     if s == 0:
         spike_counts[:] = 0
+        spike_times[:] = 0
     spike_counts[spiking[: spiking[-1]]] += 1
+    spiked = spike_times.reshape(T, B, -1) if empties[0] else np.zeros((T, B, 1))
+    if empties[0]:
+        spike_times.reshape(T, -1)[s, spiking[: spiking[-1]]] = 1
     psis = psi_history.reshape(T, B, -1)
     kept_errors = error_history.reshape(T, B, -1)
     psis[s], kept_errors[s] = psi.reshape(B, -1), errors
-    lists = [*zip(spikes, first, sources, lag, arrivals, origins, counts, strict=True)]
-    for connection in lists:
+    for connection in zip(spikes, first, sources, lag, arrivals, origins, counts, strict=True):
         _note_spikes(s, T, B, *connection)
     if s < T - 1:
         return
 
     n = psis.shape[2]
-    alpha, rho, kappa = (np.exp(-interval[0] / tau) for tau in (tau_m, tau_adapt, tau_out[0]))
+    alpha, rho = np.exp(-interval[0] / tau_m), np.exp(-interval[0] / tau_adapt)
+    kappa = 1 if integrates[0] else np.exp(-interval[0] / tau_out[0])
     zeta = 1 - spread * alpha
     alpha, zeta, rho, beta = (_per_neuron(x, B, n) for x in (alpha, zeta, rho, beta))
     reg = c_reg[0] * (spike_counts.reshape(B, n) / T - rate[0] * interval[0]) / T
+    gain = 1 if integrates[0] else 1 - kappa  # of what the readout makes of a spike or a sum
     q, lam, H = np.zeros((3, B, n))
     sensitivity = np.empty((T, B, n))
     for t in reversed(range(T)):
-        q = kappa * q + kept_errors[t] @ weights.T  # the learning signal, filtered backwards
-        g = psis[t] * ((1 - kappa) * q + reg + lam)  # sensitivity to the presynaptic trace
+        q = kappa * q + kept_errors[t] @ back.T  # the learning signal, filtered backwards
+        g = psis[t] * (gain * q + reg + lam)  # sensitivity to the presynaptic trace
         lam = rho * lam - beta * g  # sensitivity to the trace of the adaptation
-        H = alpha * H + zeta * g
+        H = alpha * (H * (1 - spiked[t])) + zeta * g
         sensitivity[t] = H
-    _add_products(sensitivity, sources, arrivals, origins, counts, rows, columns, gradient)
+    for connection in zip(
+        sources, rows, columns, weights, delay_steps, strides, interpolates, reach, learns,
+        arrivals, origins, counts, gradient, delay_gradient, strict=True,
+    ):  # fmt: skip
+        _add_products(sensitivity, *connection)
 
 
 def adjoint_readout(
     step, steps, interval, window, learning, samples, error, tau_m, spread, error_history, spikes,
-    first, sources, lag, rows, columns, arrivals, origins, counts, gradient,
+    first, sources, lag, rows, columns, weights, delay_steps, strides, interpolates, reach, learns,
+    arrivals, origins, counts, gradient, delay_gradient,
 ):  # fmt: skip
     """The Python form for readouts, whose membrane the error is the derivative of."""
     if not learning[0]:
@@ -71,8 +94,7 @@ def adjoint_readout(
     T, s, B = steps[0], step[0], samples[0]
     errors = error_history.reshape(T, B, -1)
     errors[s] = error.reshape(B, -1)
-    lists = [*zip(spikes, first, sources, lag, arrivals, origins, counts, strict=True)]
-    for connection in lists:
+    for connection in zip(spikes, first, sources, lag, arrivals, origins, counts, strict=True):
         _note_spikes(s, T, B, *connection)
     if s < T - 1:
         return
@@ -84,7 +106,11 @@ def adjoint_readout(
     for t in reversed(range(T)):
         H = kappa * H + zeta * errors[t]
         sensitivity[t] = H
-    _add_products(sensitivity, sources, arrivals, origins, counts, rows, columns, gradient)
+    for connection in zip(
+        sources, rows, columns, weights, delay_steps, strides, interpolates, reach, learns,
+        arrivals, origins, counts, gradient, delay_gradient, strict=True,
+    ):  # fmt: skip
+        _add_products(sensitivity, *connection)
 
 
 def _note_spikes(step, steps, samples, spikes, first, sources, lag, arrivals, origins, count):
@@ -105,24 +131,41 @@ def _per_neuron(values, samples, n):
     return np.resize(values, samples * n).reshape(samples, n)
 
 
-def _add_products(sensitivity, sources, arrivals, origins, counts, rows, columns, gradient):
+def _add_products(sensitivity, sources, rows, columns, weights, delay_steps, strides, interpolates,
+                  reach, learns, arrivals, origins, count, gradient, delay_gradient):  # fmt: skip
     """Every spike adds the sensitivities at its arrival to its source's row of the gradient."""
     n = sensitivity.shape[2]
-    for p, total in enumerate(gradient):
-        sparse = len(rows[p]) > 1
-        matrix = np.zeros((sources[p][0], n)) if sparse else total.reshape(-1, n)
-        listed = slice(0, counts[p][0])
-        sample, origin = np.divmod(origins[p][listed], sources[p][0])
-        np.add.at(matrix, origin, sensitivity[arrivals[p][listed], sample])
-        if sparse:
-            i = np.repeat(np.arange(len(matrix)), np.diff(rows[p]))
-            total += matrix[i, columns[p]]
+    dense = len(rows) == 1
+    samples, spiking = np.divmod(origins[: count[0]], sources[0])
+    if not reach[0]:
+        if not learns[0] & WEIGHTS:
+            return
+        matrix = gradient.reshape(-1, n) if dense else np.zeros((sources[0], n))
+        np.add.at(matrix, spiking, sensitivity[arrivals[: count[0]], samples])
+        if not dense:
+            gradient += matrix[np.repeat(np.arange(len(matrix)), np.diff(rows)), columns]
+        return
+    after = np.zeros((reach[0] + 1, *sensitivity.shape[1:]))
+    sensitivity = np.concatenate([sensitivity, after])
+    for t, b, i in zip(arrivals[: count[0]], samples, spiking, strict=True):
+        k = np.arange(i * n, (i + 1) * n) if dense else np.arange(rows[i], rows[i + 1])
+        j = k - i * n if dense else columns[k]
+        at = i * strides[0] + j * strides[1] + k * strides[2]
+        whole = np.floor(delay_steps[at]).astype(int)
+        rest = delay_steps[at] - whole
+        later = rest if interpolates[0] else rest >= 0.5
+        early, late = sensitivity[t + whole, b, j], sensitivity[t + whole + 1, b, j]
+        if learns[0] & WEIGHTS:
+            gradient[k] += (1 - later) * early + later * late
+        if learns[0] & DELAYS:
+            np.add.at(delay_gradient, at, weights[k] * (late - early))
 
 
-def _lists(projections, trials):
+def _lists(projections, trials, rule):
     """The arguments that exist once for each projection onto the same group."""
     T, B = trials.steps_per_trial, trials.samples
     capacity = [B * T * projection.sources for projection in projections]
+    layouts = [projection.layout for projection in projections]
     nowhere = np.full(1, -1, dtype=np.int32)
     return {
         "spikes": [(projection, "spikes") for projection in projections],
@@ -131,11 +174,25 @@ def _lists(projections, trials):
         "lag": [np.int64(projection.lag) for projection in projections],
         "rows": [nowhere if p.is_dense else (p, "rows") for p in projections],
         "columns": [nowhere if p.is_dense else (p, "columns") for p in projections],
+        "weights": [(projection, "weights") for projection in projections],
+        "delay_steps": [(p, "delay_steps") if p.layout else -np.ones(1) for p in projections],
+        "strides": [(p, "strides") if p.layout else nowhere.astype(np.int64) for p in projections],
+        "interpolates": [
+            np.int64(layout is not None and layout.interpolates) for layout in layouts
+        ],
+        "reach": [np.int64(layout.maximum + 1 if layout else 0) for layout in layouts],
+        "learns": [np.int64(_learns(rule, projection)) for projection in projections],
         "arrivals": [Scratch(size, np.int32) for size in capacity],
         "origins": [Scratch(size, np.int32) for size in capacity],
         "counts": [Scratch(1, np.int64) for _ in projections],
         "gradient": [np.zeros(projection.variables["weights"].size) for projection in projections],
+        "delay_gradient": [np.zeros(layout.steps.size if layout else 1) for layout in layouts],
     }
+
+
+def _learns(rule, projection):
+    weights, delays = rule.learns(projection)
+    return WEIGHTS * weights | DELAYS * delays
 
 
 def _common(trials, window, readout):
@@ -151,33 +208,39 @@ def _common(trials, window, readout):
     }
 
 
-def gradient_of_neurons(neurons, projections, rule, readout, feedback, trials, window, name):
-    """The kernel with the gradients (``gradient_0``, ...) of the projections onto neurons.
+def gradient_of_neurons(neurons, projections, rule, readout, feedback, integrates, trials, window,
+                        name):  # fmt: skip
+    """The kernel with the gradients (``gradient_0``, ...) of the projections onto one variable.
 
-    ``feedback`` is an array, or (group, variable).
+    ``feedback`` is an array, or (group, variable); ``integrates`` says whether the readout sums up
+    what the neurons give it, instead of filtering it.
     """
-    adapting = adapts(neurons)
+    adapting, empties = adapts(neurons), is_emptied(neurons)
+    history = trials.steps_per_trial * len(neurons)
     return Kernel(
         adjoint,
         _HEADER,
         _common(trials, window, readout)
         | {
             "recording": (trials, "recording"),
-            "psi": (neurons, "psi"),
-            "spiking": (neurons, "_spikespace"),
+            "psi": (neurons, surrogate_of(neurons, projections[0].variable)),
+            "spiking": spikes_of(neurons),
+            "empties": np.int64(empties),
             "feedback": feedback,
             "learning_signal": (neurons, "learning_signal"),
             "tau_m": find_constant(neurons, "tau_m"),
             "spread": find_constant(neurons, "spread"),
             "beta": find_constant(neurons, "beta") if adapting else np.zeros(1),
             "tau_adapt": find_constant(neurons, "tau_adapt") if adapting else np.ones(1),
-            "tau_out": find_constant(readout, "tau_m"),
-            "c_reg": float(rule.regularizer.c_reg),
+            "tau_out": np.ones(1) if integrates else find_constant(readout, "tau_m"),
+            "integrates": np.int64(integrates),
+            "c_reg": float(rule.regularizer.c_reg) if "_spikespace" in neurons.variables else 0.0,
             "rate": float(rule.regularizer.rate),
-            "psi_history": Scratch(trials.steps_per_trial * len(neurons)),
+            "psi_history": Scratch(history),
             "spike_counts": Scratch(len(neurons), np.int64),
+            "spike_times": Scratch(history if empties else 1, bool),
         }
-        | _lists(projections, trials),
+        | _lists(projections, trials, rule),
         clock=trials.clock,
         when=schedule.GRADIENT.when,
         order=schedule.GRADIENT.order,
@@ -185,14 +248,14 @@ def gradient_of_neurons(neurons, projections, rule, readout, feedback, trials, w
     )
 
 
-def gradient_of_readouts(readout, projections, trials, window, name):
+def gradient_of_readouts(readout, projections, rule, trials, window, name):
     """The kernel with the gradients (``gradient_0``, ...) of the projections onto readouts."""
     return Kernel(
         adjoint_readout,
         _HEADER,
         _common(trials, window, readout)
         | {"tau_m": find_constant(readout, "tau_m"), "spread": find_constant(readout, "spread")}
-        | _lists(projections, trials),
+        | _lists(projections, trials, rule),
         clock=trials.clock,
         when=schedule.GRADIENT.when,
         order=schedule.GRADIENT.order,

@@ -2,8 +2,19 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from brianlearn.graded import Graded
 from brianlearn.learners import eprop_adjoint, eprop_online
-from brianlearn.learners.eprop_parts import check_history, check_is_reset, check_neurons
+from brianlearn.learners.eligibility import EligibilitySynapses
+from brianlearn.learners.empty_queues import empty_queues
+from brianlearn.learners.eprop_parts import (
+    check_history,
+    check_is_reset,
+    check_neurons,
+    surrogate_of,
+)
+from brianlearn.learners.graded_gradient import gradient_of_graded
 from brianlearn.projection import Projection
 
 __all__ = ["Gradients"]
@@ -18,6 +29,8 @@ class Gradients:
     kernels : list of Kernel
     where : dict of str to (Kernel, str)
         For each connection's name, where its gradient lies.
+    where_of_delays : dict of str to (Kernel, str)
+        The same for the gradient of its delays.
     """
 
     rule: object
@@ -27,6 +40,7 @@ class Gradients:
     name: str
     kernels: list = field(default_factory=list)
     where: dict = field(default_factory=dict)
+    where_of_delays: dict = field(default_factory=dict)
 
     def add(self, connections: list) -> None:
         """Make the kernels of all connections that learn.
@@ -37,46 +51,63 @@ class Gradients:
             As `EProp.attach` says.
         """
         populations = _by_target(connections)
-        to_readouts = populations.pop(self.readout.name, (self.readout, []))[1]
-        check_history(self.trials, [group for group, _ in populations.values()])
+        onto_readouts = populations.pop(self.readout.name, (self.readout, []))[1]
+        sums, to_readouts = _split(onto_readouts, self.readout)
+        histories = [group for group, _ in populations.values()]
+        check_history(self.trials, histories + [self.readout] * bool(sums))
         first = 0
         for group, onto in populations.values():
-            check_neurons(group)
-            check_is_reset(group, self.trials)
             carrier = _carrier(group, to_readouts)
             feedback = self.rule.feedback.weights(carrier, first)
             first += carrier.shape[0]
-            self._add_neurons(group, onto, feedback)
+            self._add_neurons(group, onto, feedback, isinstance(carrier, Graded))
         check_is_reset(self.readout, self.trials)
-        if to_readouts:
-            self._add_readouts(to_readouts)
+        if sums:
+            own = np.eye(len(self.readout) // self.trials.samples)
+            self._add_neurons(self.readout, sums, own, True)
+        self._add_readouts(to_readouts)
 
-    def _add_neurons(self, group, onto, feedback):
+    def _add_neurons(self, group, onto, feedback, integrates):
+        """For each variable by which the neurons hear, a kernel."""
         label = f"{self.name}_{group.name}"
-        if isinstance(onto[0], Projection):
-            kernel = eprop_adjoint.gradient_of_neurons(
-                group, onto, self.rule, self.readout, feedback, self.trials, self.window, label
-            )
-            self._note(kernel, onto)
-        else:
+        variables = sorted({connection.variable for connection in onto})
+        for variable in variables:
+            check_neurons(group, variable)
+        check_is_reset(group, self.trials)
+        for variable in variables:
+            heard = [connection for connection in onto if connection.variable == variable]
+            if isinstance(heard[0], Projection):
+                kernel = eprop_adjoint.gradient_of_neurons(
+                    group, heard, self.rule, self.readout, feedback, integrates, self.trials,
+                    self.window, label if len(variables) == 1 else f"{label}_{variable}",
+                )  # fmt: skip
+                self._note(kernel, heard)
+        if not isinstance(onto[0], Projection):
             teller = eprop_online.tell_neurons(group, self.readout, feedback, self.trials, label)
             self.kernels.append(teller)
             self._collect(onto, teller)
 
     def _add_readouts(self, onto):
-        if isinstance(onto[0], Projection):
+        for connection in onto:
+            if isinstance(connection, Graded):
+                label = f"{self.name}_{connection.name}_gradient"
+                kernel = gradient_of_graded(connection, self.readout, self.trials, label)
+                self.kernels.append(kernel)
+                self.where[connection.name] = (kernel, "gradient")
+        spiking = [connection for connection in onto if isinstance(connection, Projection)]
+        if spiking:
             label = f"{self.name}_{self.readout.name}"
             kernel = eprop_adjoint.gradient_of_readouts(
-                self.readout, onto, self.trials, self.window, label
+                self.readout, spiking, self.rule, self.trials, self.window, label
             )
-            self._note(kernel, onto)
-        else:
-            self._collect(onto, None)
+            self._note(kernel, spiking)
+        self._collect([c for c in onto if isinstance(c, EligibilitySynapses)], None)
 
     def _note(self, kernel, onto):
         self.kernels.append(kernel)
         for k, connection in enumerate(onto):
             self.where[connection.name] = (kernel, f"gradient_{k}")
+            self.where_of_delays[connection.name] = (kernel, f"delay_gradient_{k}")
 
     def _collect(self, onto, teller):
         for synapses in onto:
@@ -85,6 +116,15 @@ class Gradients:
             kernel = eprop_online.collect_gradient(synapses, self.rule, teller, self.trials, label)
             self.kernels.append(kernel)
             self.where[synapses.name] = (kernel, "gradient")
+            if synapses.layout:
+                self._collect_delays(synapses, teller)
+
+    def _collect_delays(self, synapses, teller):
+        label = f"{self.name}_{synapses.name}_delay_gradient"
+        options = (synapses, self.rule, teller, self.trials, label, "delay_")
+        kernel = eprop_online.collect_gradient(*options)
+        self.kernels += [kernel, empty_queues(synapses, self.trials)]
+        self.where_of_delays[synapses.name] = (kernel, "gradient")
 
 
 def _by_target(connections):
@@ -94,11 +134,19 @@ def _by_target(connections):
         target = connection.target
         populations.setdefault(target.name, (target, []))[1].append(connection)
     for group, onto in populations.values():
-        if len({type(connection) for connection in onto}) > 1:
+        kinds = {type(connection) for connection in onto}
+        if {Projection, EligibilitySynapses} <= kinds:
             raise TypeError(
                 f"Projections and EligibilitySynapses lead to '{group.name}': use one kind for all."
             )
     return populations
+
+
+def _split(connections, readout):
+    """Connections to readouts that sum up what they hear themselves, and to all others."""
+    own = {c.name for c in connections if surrogate_of(readout, c.variable) in readout.variables}
+    sums = [connection for connection in connections if connection.name in own]
+    return sums, [connection for connection in connections if connection.name not in own]
 
 
 def _carrier(group, to_readouts):

@@ -2,10 +2,11 @@
 
 import contextlib
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from brian2.core.variables import ArrayVariable
+from brian2.units.allunits import second
 
 from brianlearn import record
 
@@ -14,17 +15,21 @@ __all__ = ["EPropLearner", "Plastic"]
 
 @dataclass(frozen=True, eq=False)
 class Plastic:
-    """A connection that learns: where its weights and gradient lie, and what optimizes them.
+    """What learns of a connection, its weights or its delays: where they lie, what optimizes them.
 
     Attributes
     ----------
-    connection : Projection or EligibilitySynapses
+    name : str
+        The connection's; of delays, followed by ``.delays``.
+    connection : Projection, Graded or EligibilitySynapses
     weights, gradient : (group, variable)
+        Of weights, or of delays in time steps.
     optimizer : Kernel
     state : dict
         ``(group, variable)`` of all that learning goes on from, by name.
     """
 
+    name: str
     connection: object
     weights: tuple
     gradient: tuple
@@ -32,8 +37,8 @@ class Plastic:
     state: dict
 
     @classmethod
-    def of(cls, connection, gradient, rule, trials, scale, name) -> "Plastic":
-        """Make the optimizer of a connection."""
+    def of_weights(cls, connection, gradient, rule, trials, scale, name) -> "Plastic":
+        """Make the optimizer of a connection's weights."""
         dense = getattr(connection, "is_dense", False)
         mask = connection.mask if dense else np.ones(connection.mask.sum(), dtype=bool)
         weights = (connection, "weights" if "weights" in connection.variables else "w")
@@ -41,12 +46,39 @@ class Plastic:
             trials, rule.trials_per_update, scale, mask, gradient, weights,
             f"{name}_{connection.name}_optimizer",
         )  # fmt: skip
-        state = {"weights": weights, "gradient": gradient}
-        state |= {variable: (optimizer, variable) for variable in rule.optimizer.state}
-        return cls(connection, weights, gradient, optimizer, state)
+        state = _state("weights", weights, gradient, optimizer, rule.optimizer)
+        return cls(connection.name, connection, weights, gradient, optimizer, state)
+
+    @classmethod
+    def of_delays(cls, connection, gradient, rule, trials, scale, name) -> "Plastic":
+        """Make the optimizer of a connection's delays."""
+        layout = connection.layout
+        bounds = {"lower": 0.0, "upper": float(layout.maximum)}
+        wanted = replace(rule.delay_optimizer, **bounds)
+        delays = (connection, "delay_steps")
+        optimizer = wanted.attach(
+            trials, rule.trials_per_update, scale, np.ones(layout.steps.size, dtype=bool), gradient,
+            delays, f"{name}_{connection.name}_delay_optimizer",
+        )  # fmt: skip
+        state = _state("steps", delays, gradient, optimizer, wanted)
+        return cls(f"{connection.name}.delays", connection, delays, gradient, optimizer, state)
+
+    @property
+    def is_delays(self) -> bool:
+        """Whether delays learn, not weights."""
+        return self.weights[1] == "delay_steps"
 
     def matrix(self, values=None) -> np.ndarray:
-        """Weights as sources x targets: the connection's own, or those that lie in ``values``."""
+        """Weights, or delays in time steps, as sources x targets (1 where delays are shared).
+
+        Parameters
+        ----------
+        values : array, optional
+            As they are stored; by default the connection's own.
+        """
+        if self.is_delays:
+            values = self.connection.delay_steps if values is None else values
+            return self.connection.layout.matrix(np.asarray(values), self.connection.mask)
         if values is None:
             return np.asarray(self.connection.matrix)
         mask = self.connection.mask
@@ -55,6 +87,17 @@ class Plastic:
         matrix = np.zeros(mask.shape)
         matrix[mask] = values[: mask.sum()]  # of Synapses, the first sample's copy
         return matrix
+
+    def set_matrix(self, values) -> None:
+        """The opposite of `matrix`, for weights or delays that were saved."""
+        if self.is_delays:
+            self.connection.set_delay_steps(values)
+        else:
+            self.connection.set_matrix(values)
+
+
+def _state(of, where, gradient, optimizer, kind):
+    return {of: where, "gradient": gradient} | {name: (optimizer, name) for name in kind.state}
 
 
 class EPropLearner:
@@ -69,17 +112,19 @@ class EPropLearner:
         Of the last trial: the mean over the batch, and the fraction of samples whose readout with
         the largest mean output in the window is the one with the largest mean target.
     plastic : dict of str to Plastic
-        The connections that learn, by name.
-    learning_rate : float
-        Of all connections; can be set between runs (0: nothing changes).
+        What learns: the weights of connections by their names, delays as ``"name.delays"``.
+    learning_rate, delay_learning_rate : float
+        Of all weights, and of all delays (in time steps, for Adam); can be set between runs (0:
+        nothing changes).
     """
 
     def __init__(self, rule, trials, readout, kernels, plastic):
         self.rule, self.trials, self.readout = rule, trials, readout
         self.loss_kernel = kernels[0]
-        self.plastic = {item.connection.name: item for item in plastic}
+        self.plastic = {item.name: item for item in plastic}
         for item in plastic:
-            item.connection.add_attribute("learner")
+            if not hasattr(item.connection, "learner"):
+                item.connection.add_attribute("learner")
             item.connection.learner = self
         trials.contained_objects.extend([*kernels, *(item.optimizer for item in plastic)])
 
@@ -95,18 +140,40 @@ class EPropLearner:
 
     @property
     def learning_rate(self) -> float:
-        """Of all connections."""
-        rates = [item.optimizer.variables["learning_rate"] for item in self.plastic.values()]
-        return float(rates[0].get_value().item())
+        """Of all weights."""
+        return self._rate(delays=False)
 
     @learning_rate.setter
     def learning_rate(self, value: float):
+        self._set_rate(value, delays=False)
+
+    @property
+    def delay_learning_rate(self) -> float:
+        """Of all delays."""
+        return self._rate(delays=True)
+
+    @delay_learning_rate.setter
+    def delay_learning_rate(self, value: float):
+        self._set_rate(value, delays=True)
+
+    def optimizers(self, *, delays: bool) -> list:
+        """The kernels that change weights, or delays."""
+        chosen = [i.optimizer for i in self.plastic.values() if i.is_delays == delays]
+        if not chosen:
+            raise ValueError(f"No {'delays' if delays else 'weights'} learn in this network.")
+        return chosen
+
+    def _rate(self, delays):
+        rate = self.optimizers(delays=delays)[0].variables["learning_rate"]
+        return float(rate.get_value().item())
+
+    def _set_rate(self, value, delays):
         self.rule.optimizer.check_rate(value)
-        for item in self.plastic.values():
-            item.optimizer.variables["learning_rate"].set_value(float(value))
+        for optimizer in self.optimizers(delays=delays):
+            optimizer.variables["learning_rate"].set_value(float(value))
 
     def save(self, path, weights: dict | None = None) -> None:
-        """Write the weights of all connections to a ``.npz`` file, as sources x targets.
+        """Write what learns to a ``.npz`` file, as sources x targets; delays in time steps.
 
         Parameters
         ----------
@@ -116,7 +183,7 @@ class EPropLearner:
         """
         if weights is None:
             weights = {name: item.matrix() for name, item in self.plastic.items()}
-        record.save(path, **weights)
+        record.save(path, **weights, dt=float(self.trials.clock.dt))
 
     def load(self, path) -> None:
         """Set the weights to what `save` wrote; in standalone mode, before the first run.
@@ -126,16 +193,23 @@ class EPropLearner:
         FileNotFoundError, ValueError
             If there is no such file, it is damaged, or its weights do not fit the connections.
         """
-        saved = record.load(path, *self.plastic)
-        for name in self.plastic:
+        delays = [name for name, item in self.plastic.items() if item.is_delays]
+        saved = record.load(path, *self.plastic, *(["dt"] if delays else []))
+        if delays and saved["dt"] != float(self.trials.clock.dt):
+            raise ValueError(
+                f"{path} counts delays in time steps of {saved['dt'] * second}, but the time step "
+                f"is {self.trials.clock.dt}."
+            )
+        for name in self.plastic.keys() - delays:
             self.rule.optimizer.check(saved[name], f"{path}: {name}")
         for name, item in self.plastic.items():
-            item.connection.set_matrix(saved[name])
+            item.set_matrix(saved[name])
 
     @property
     def state(self) -> dict:
         """``(group, variable)`` of all that learning goes on from, by name."""
-        return {
+        of_loss = {f"loss.{key}": (self.loss_kernel, key) for key in self.rule.loss.state}
+        return of_loss | {
             f"{name}.{key}": where
             for name, item in self.plastic.items()
             for key, where in item.state.items()
@@ -148,10 +222,14 @@ class EPropLearner:
             for group in (item.connection.source, item.connection.target):
                 groups[group.name] = group
         rule = {field.name: str(getattr(self.rule, field.name)) for field in fields(self.rule)}
-        sizes = {name: list(item.connection.shape) for name, item in self.plastic.items()}
-        masks = {
-            f"{name}.mask": _digest(item.connection.mask) for name, item in self.plastic.items()
-        }
+        connections = {i.connection.name: i.connection for i in self.plastic.values()}
+        sizes = {name: list(connection.shape) for name, connection in connections.items()}
+        masks = {f"{name}.mask": _digest(one.mask) for name, one in connections.items()}
+        for name, one in connections.items():
+            if one.layout is not None:
+                masks[f"{name}.max_delay"] = str(one.layout.maximum * self.trials.clock.dt)
+                masks[f"{name}.interpolates"] = str(one.layout.interpolates)
+                masks[f"{name}.delays"] = str(one.layout.shape)
         models = {
             f"{name}.model": _digest(f"{group.equations}{group.state_updater.method_choice}")
             for name, group in groups.items()

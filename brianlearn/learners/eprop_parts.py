@@ -9,13 +9,20 @@ from brian2.units.fundamentalunits import DIMENSIONLESS
 from brianlearn.checks import check_unit, find_array
 
 __all__ = [
+    "DELAYS",
+    "WEIGHTS",
     "adapts",
     "check_history",
     "check_is_reset",
     "check_neurons",
     "check_readout",
     "find_constant",
+    "is_emptied",
+    "spikes_of",
+    "surrogate_of",
 ]
+
+WEIGHTS, DELAYS = 1, 2  # what a connection learns, for kernels
 
 _CONSTANTS = {
     "tau_m": second.dim,
@@ -23,6 +30,7 @@ _CONSTANTS = {
     "spread": DIMENSIONLESS,
     "beta": DIMENSIONLESS,
 }
+_DEFAULTS = {"spread": 0.0}
 _REMEDY = "Make it with one of the templates in brianlearn.models, or add it to the equations"
 
 
@@ -42,6 +50,8 @@ def find_constant(group, name: str):
         check_unit(group.variables[name].dim, _CONSTANTS[name], what)
         return (group, name)
     if name not in (group.namespace or {}):
+        if name in _DEFAULTS:
+            return np.full(1, _DEFAULTS[name])
         raise KeyError(
             f"'{group.name}' has no constant '{name}', which e-prop needs. {_REMEDY} or the "
             "namespace of the group."
@@ -51,7 +61,27 @@ def find_constant(group, name: str):
     return np.full(1, float(value))
 
 
-def check_neurons(group) -> None:
+def surrogate_of(group, variable: str) -> str:
+    """Where a group notes what its output owes to an input: ``psi``, or of ``x_2``, ``psi_2``.
+
+    Of spikes, it is the surrogate gradient; of a sum, the derivative.
+    """
+    own = f"psi_{variable.rpartition('_')[2]}"
+    return own if "_" in variable and own in group.variables else "psi"
+
+
+def spikes_of(group):
+    """Where a kernel finds who spikes; nobody, in a group without a threshold."""
+    spiking = "_spikespace" in group.variables
+    return (group, "_spikespace") if spiking else np.zeros(1, dtype=np.int32)
+
+
+def is_emptied(group) -> bool:
+    """Whether a spike of a neuron empties what it has heard: its constant ``empties``."""
+    return bool((group.namespace or {}).get("empties", False))
+
+
+def check_neurons(group, variable: str) -> None:
     """Refuse neurons that do not say what e-prop needs to know of them.
 
     Raises
@@ -59,7 +89,10 @@ def check_neurons(group) -> None:
     KeyError, TypeError
         Naming the group, what is missing, and the remedy.
     """
-    _check_variables(group, ("psi", "learning_signal", "_spikespace"))
+    surrogate = surrogate_of(group, variable)
+    _check_variables(group, (surrogate, "learning_signal"))
+    if surrogate == "psi" or is_emptied(group):
+        _check_variables(group, ("_spikespace",))
     known = {*group.variables, *(group.namespace or {})}
     if "tau_adapt" in known and "beta" not in known:
         raise KeyError(

@@ -9,7 +9,6 @@ import numpy as np
 from brian2.core.magic import collect
 from brian2.core.namespace import get_local_namespace
 from brian2.core.network import Network
-from brian2.units.fundamentalunits import Quantity
 
 from brianlearn.errors import DivergenceError
 from brianlearn.learners.eprop_learner import EPropLearner
@@ -171,16 +170,16 @@ class Training:
         """How many iterations there have been in phases of a name."""
         return len(self.histories.get(name, {"loss": ()})["loss"])
 
-    def set_learning_rate(self, value: float) -> None:
-        """Set the learning rate of all connections for the phases to come."""
+    def set_learning_rate(self, value: float, *, delays: bool = False) -> None:
+        """Set the learning rate of all weights (or delays) for the phases to come."""
         self.learner.rule.optimizer.check_rate(value)
-        for item in self.learner.plastic.values():
-            self.execution.set({(item.optimizer, "learning_rate"): float(value)})
+        for optimizer in self.learner.optimizers(delays=delays):
+            self.execution.set({(optimizer, "learning_rate"): float(value)})
 
-    def weights(self) -> dict[str, Quantity]:
-        """The weights of the connections that learn, as sources x targets."""
+    def weights(self) -> dict[str, np.ndarray]:
+        """What learns, as sources x targets: weights, and delays (name.delays) in time steps."""
         return {
-            name: item.matrix(self.state.get(f"{name}.weights"))
+            name: item.matrix(self.state.get(f"{name}.{'steps' if item.is_delays else 'weights'}"))
             for name, item in self.learner.plastic.items()
         }
 
