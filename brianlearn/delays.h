@@ -31,8 +31,23 @@ struct Ring {
             for (int64_t j = 0; j < row; j++) second[j] += weight[j] * later;
     }
 
-    // A row of `row` targets (or those that `column` names), each with a delay of its own.
-    template <bool INTERPOLATES, bool LISTED>
+    // The same for those targets that `column` names.
+    void add_list(double delay, bool interpolates, const int32_t* __restrict column,
+                  const double* __restrict weight, int64_t row) const
+    {
+        const int64_t whole = (int64_t)delay;
+        const double rest = delay - whole, later = interpolates ? rest : rest >= 0.5;
+        double* const first = &at(whole, 0);
+        double* const second = &at(whole + (later > 0), 0);
+        for (int64_t k = 0; k < row; k++) {
+            if (later < 1) first[column[k]] += weight[k] * (1 - later);
+            if (later > 0) second[column[k]] += weight[k] * later;
+        }
+    }
+
+    // A row of `row` targets (or those that `column` names), each with a delay of its own: that of
+    // the connection, or, shared by all sources, that of the target.
+    template <bool INTERPOLATES, bool LISTED, bool BY_TARGET>
     bool add(const double* __restrict delay, const int32_t* __restrict column,
              const double* __restrict weight, int64_t row) const
     {
@@ -40,13 +55,17 @@ struct Ring {
         const int64_t begin = now, end = slots, width = step;
         double* const to = data;
         int good = 1;
-        for (int64_t k = 0; k < row; k++) good &= delay[k] >= 0 && delay[k] <= top;
+        for (int64_t k = 0; k < row; k++) {
+            const double steps = delay[BY_TARGET ? column[k] : k];
+            good &= steps >= 0 && steps <= top;
+        }
         if (!good) return false;
 #pragma GCC ivdep
         for (int64_t k = 0; k < row; k++) {
             const int64_t target = LISTED ? column[k] : k;
-            const int64_t whole = (int64_t)delay[k];
-            const double rest = delay[k] - whole;
+            const double steps = delay[BY_TARGET ? target : k];
+            const int64_t whole = (int64_t)steps;
+            const double rest = steps - whole;
             int64_t slot = begin + whole + (!INTERPOLATES && rest >= 0.5);
             slot -= slot < end ? 0 : end;
             if (!INTERPOLATES) {
@@ -80,21 +99,21 @@ int propagate_delayed(Array<int32_t> spikes, Array<int64_t> first, Array<int64_t
         const double* weight = weights.data + begin;
         const int32_t* column = dense ? nullptr : columns.data + begin;
         bool good = true;
-        if (strides[2] || (dense && strides[1])) {
-            if (strides[2]) delay += begin;
-            good = dense ? (between ? ring.add<true, false>(delay, column, weight, row)
-                                    : ring.add<false, false>(delay, column, weight, row))
-                         : (between ? ring.add<true, true>(delay, column, weight, row)
-                                    : ring.add<false, true>(delay, column, weight, row));
+        if (dense && strides[1]) {
+            good = between ? ring.add<true, false, false>(delay, column, weight, row)
+                           : ring.add<false, false, false>(delay, column, weight, row);
         } else if (dense) {
             good = ring.holds(delay[0]);
             if (good) ring.add_row(delay[0], between, weight, row);
-        } else {  // lists, with one delay for each source or target
-            for (int64_t k = 0; good && k < row; k++)
-                good = between ? ring.add<true, true>(delay + column[k] * strides[1], column + k,
-                                                      weight + k, 1)
-                               : ring.add<false, true>(delay + column[k] * strides[1], column + k,
-                                                       weight + k, 1);
+        } else if (strides[1]) {
+            good = between ? ring.add<true, true, true>(delay, column, weight, row)
+                           : ring.add<false, true, true>(delay, column, weight, row);
+        } else if (strides[2]) {
+            good = between ? ring.add<true, true, false>(delay + begin, column, weight, row)
+                           : ring.add<false, true, false>(delay + begin, column, weight, row);
+        } else {
+            good = ring.holds(delay[0]);
+            if (good) ring.add_list(delay[0], between, column, weight, row);
         }
         if (!good) return OUT_OF_RANGE;
     }

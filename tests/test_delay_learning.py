@@ -10,16 +10,12 @@ from hypothesis import strategies as st
 
 import delay_oracle as oracle
 from brianlearn import (
-    BestSoFar,
     CrossEntropy,
     DelayLearning,
-    DivergenceError,
     EligibilitySynapses,
     EProp,
     Given,
     Graded,
-    GradientDescent,
-    MeanSquaredError,
     Projection,
     SpikeInput,
     Trial,

@@ -2,8 +2,20 @@
 
 from brianlearn.plots.answers import evidence
 from brianlearn.plots.curves import losses
+from brianlearn.plots.delays import alignment, sequence
 from brianlearn.plots.eprop import snapshot
 from brianlearn.plots.force import force
+from brianlearn.plots.localization import localization
 from brianlearn.plots.weights import weight_courses, weight_matrices
 
-__all__ = ["evidence", "force", "losses", "snapshot", "weight_courses", "weight_matrices"]
+__all__ = [
+    "alignment",
+    "evidence",
+    "force",
+    "localization",
+    "losses",
+    "sequence",
+    "snapshot",
+    "weight_courses",
+    "weight_matrices",
+]
