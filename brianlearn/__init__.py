@@ -13,7 +13,13 @@ from brianlearn.feedback import Given, Random, Symmetric
 from brianlearn.graded import Graded
 from brianlearn.inputs import SpikeInput
 from brianlearn.kernel import Kernel, Scratch, Signal, Steps
-from brianlearn.learners import RLS, DelayLearning, EligibilitySynapses, EProp
+from brianlearn.learners import (
+    RLS,
+    DelayLearning,
+    EligibilitySynapses,
+    EProp,
+    WinnerTakeAllDelays,
+)
 from brianlearn.losses import BestSoFar, CrossEntropy, MeanSquaredError
 from brianlearn.optimizers import Adam, GradientDescent
 from brianlearn.plastic_delay import PlasticDelay
@@ -67,6 +73,7 @@ __all__ = [
     "Training",
     "Trial",
     "Trials",
+    "WinnerTakeAllDelays",
     "check_delays",
     "set_target",
     "simulate",

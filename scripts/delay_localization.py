@@ -41,6 +41,7 @@ from brianlearn.tasks.localization import IPDS, Localization, accuracy, median, 
 
 CLASSES = len(IPDS)
 REFERENCE, MAX_DELAY = 10, 20  # ms
+TAU = 2  # ms, of the dendrites
 TAIL = 30  # ms: the last spike arrives, and its trace is gone
 TRAIN, TEST, START, DELAYS = range(4)  # streams of random numbers
 NEURONS = {"readout": 8, "delays": CLASSES, "spiking": 100}
@@ -105,7 +106,7 @@ def build(options, task):
     spiking = options.variant == "spiking"
     model = delay_dendrite(2, spiking=spiking)
     parameters = {"v_th": 0.2, "psi_width": 0.2, "psi_height": 1.5} if spiking else {}
-    detectors = model.neurons(count * samples, name="detectors", tau_m=2 * ms, **parameters)
+    detectors = model.neurons(count * samples, name="detectors", tau_m=TAU * ms, **parameters)
     first, second = ears(task, inputs, detectors, delays)
     rule = {"loss": CrossEntropy(), "delay_optimizer": Adam(options.delay_learning_rate)}
     rule["optimizer"] = Adam(options.learning_rate)

@@ -18,6 +18,10 @@ def choose(name):
     defaultclock.dt = 0.05 * ms
 
 
+# Cython compiles object by object, which takes a network of many a minute or more
+CYTHON_LATER = ["numpy", pytest.param("cython", marks=pytest.mark.slow), "cpp_standalone"]
+
+
 @pytest.fixture(params=TARGETS)
 def target(request):
     """Each codegen target in turn."""

@@ -22,6 +22,7 @@ from brianlearn import (
     simulate,
 )
 from brianlearn.models import delay_dendrite
+from conftest import CYTHON_LATER
 
 
 def small(rule, raster=None, labels=(0, 1), **options):
@@ -44,6 +45,7 @@ def small(rule, raster=None, labels=(0, 1), **options):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("target", CYTHON_LATER, indirect=True)
 def test_delays_meet_and_stay_in_bounds(target):
     """Spikes that are emitted together come to arrive together; a bound is where a delay ends."""
     built = small(
@@ -127,7 +129,7 @@ def test_resume_with_another_max_delay(numpy_target, tmp_path):
     )
 
 
-def test_gradient_that_is_no_number_ends_the_run(target):
+def test_gradient_that_is_no_number_ends_the_run(numpy_target):
     built = small(DelayLearning(loss=MeanSquaredError()))
     gradient = built.learner.plastic["second.delays"].gradient
     gradient[0].set_array(gradient[1], np.array([np.nan, 0.0]))

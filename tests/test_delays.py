@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from brianlearn import Kernel, Projection, SpikeInput, Trial, Trials, simulate
 from brianlearn.delays import HEADER, OUT_OF_RANGE, propagate_delayed
 from brianlearn.errors import DelayError
+from conftest import CYTHON_LATER
 from native import native
 
 SHARED = {"synapse": (1, 1), "axon": (1, 0), "branch": (0, 1), "one": (0, 0)}
@@ -156,6 +157,7 @@ SHIFT = """int shift(Array<double> delay_steps, Array<double> moves, Array<int64
 }"""
 
 
+@pytest.mark.parametrize("target", CYTHON_LATER, indirect=True)
 def test_network_delivers_when_the_delay_at_emission_says(target):
     """All ways to share delays, interpolated or not, as lists or not, while a kernel moves them."""
     defaultclock.dt = 1 * ms

@@ -117,7 +117,7 @@ def slow(*arguments):
     ("target", "form"),
     [
         ("numpy", "adjoint"),
-        ("cython", "adjoint"),
+        slow("cython", "adjoint"),
         ("cpp_standalone", "adjoint"),
         ("numpy", "online"),
         slow("cpp_standalone", "online"),

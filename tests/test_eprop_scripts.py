@@ -1,32 +1,10 @@
 """The e-prop scripts as users run them, at toy size; their published size is marked slow."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from published_eprop import EVIDENCE_LOSSES, SINE_LOSSES
-
-SCRIPTS = Path(__file__).parents[1] / "scripts"
-
-
-def run(name, out, *arguments):
-    """Run a script; its result, and what it printed."""
-    command = [sys.executable, SCRIPTS / f"{name}.py", "--out", out, *arguments]
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=3000)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads((out / "result.json").read_text()), done.stdout
-
-
-def refused(name, *arguments):
-    """What a script says of wrong arguments."""
-    command = [sys.executable, SCRIPTS / f"{name}.py", *arguments]
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 2
-    return done.stderr
+from script_runs import refused, run
 
 
 def test_sine(tmp_path):

@@ -57,7 +57,7 @@ def spiking(raster, name):
     told = TimedArray(raster.astype(float), dt=defaultclock.dt)
     return NeuronGroup(
         raster.shape[1],
-        "spike = told(t, i) : 1\nback : 1",
+        "spike = told(t, i) : 1\nown : 1\nlow : 1\nback : 1",
         threshold="spike > 0",
         reset="",
         namespace={"told": told},
@@ -272,63 +272,40 @@ def test_many_synapses(drive):
 def everything_at_once():
     """One network with everything that can differ between targets, and what was recorded."""
     raster, pre, told = drawn(1)
-    back, _, _ = drawn(2)
+    back = np.random.default_rng(2).uniform(size=(STEPS, SYNAPSES)) < 0.2
     pre = pre % (SOURCES - 1)
-    source, other = spiking(raster, "source"), spiking(back, "other")
-    target = NeuronGroup(SYNAPSES, "own : 1\nlow : 1\nall : 1", name="target")
-    model = "d : second\nlater : second\ncommon : second (shared)"
+    source, target = spiking(raster, "source"), spiking(back, "target")
     synapses = Synapses(
-        source[1:], target, model, name="synapses", delay={"together": 1 * ms},
-        on_pre={
-            "pre": "own_post += 1; d = clip(d + 0.17*ms, 0*ms, 6*ms)",
-            "lower": "low_post += 1",
-            "together": "all_post += 1",
-        },
+        source[1:], target, "d : second\nlater : second\ncommon : second (shared)",
+        on_pre={"pre": "own_post += 1; d = clip(d + 0.17*ms, 0*ms, 6*ms)", "low": "low_post += 1"},
+        on_post={"together": "back_pre += 1"}, delay={"together": 1 * ms}, name="synapses",
     )  # fmt: skip
     synapses.connect(i=pre, j=np.arange(SYNAPSES))
     synapses.d = np.linspace(0, 1, SYNAPSES) * ms
-    synapses.run_regularly("d = clip(d + 0.2*ms*sin(t/ms + i), 0*ms, 6*ms)", name="drift")
-    synapses.run_regularly("common = 1.5*ms*(1 + sin(t/ms))", name="common_drift")
-    feedback = Synapses(
-        source[1:], other, "f : second", on_post={"post": "back_pre += 1"}, name="feedback"
-    )
-    feedback.connect(condition="i == j")  # in standalone mode, only the run knows how many
-    feedback.run_regularly("f = 3*ms*abs(sin(0.3*t/ms + i))", name="feedback_drift")
-    lower = PlasticDelay(
-        synapses,
-        "later",
-        "lower",
-        rounding="down",
-        shift=1,
-        every=np.inf * second,
-        name="later_lower",
-    )
-    announcing = Kernel(
-        tell_changed,
-        TELL_CHANGED,
-        {
-            "step": (synapses.clock, "timestep"),
-            "told": told.ravel(),
-            "d": (synapses, "later"),
-            "changed": (lower, "changed"),
-        },
-        name="announcing",
-    )
+    drift = "common = 1.5*ms*(1 + sin(t/ms))\nd = clip(d + 0.2*ms*sin(t/ms + i), 0*ms, 6*ms)"
+    synapses.run_regularly(drift, name="drift")
+    never = np.inf * second
     plastic = [
         PlasticDelay(synapses, max_delay=6 * ms, name="d_pre"),
-        lower,
-        PlasticDelay(synapses, "common", "together", name="common_together"),
-        PlasticDelay(feedback, "f", "post", every=0.3 * ms, name="f_post"),
+        PlasticDelay(synapses, "common", "together", every=0.3 * ms, name="common_together"),
+        PlasticDelay(synapses, "later", "low", rounding="down", shift=1, every=never, name="low"),
     ]
-    before = {"record": True, "when": "synapses", "order": -10}
+    arguments = {
+        "step": (synapses.clock, "timestep"),
+        "told": told.ravel(),
+        "d": (synapses, "later"),
+        "changed": (plastic[-1], "changed"),
+    }
+    announcing = Kernel(tell_changed, TELL_CHANGED, arguments, name="announcing")
     monitors = [
-        StateMonitor(synapses, ["d", "common"], **before, name="before"),
-        StateMonitor(feedback, "f", **before | {"record": range(SOURCES - 1)}, name="f_before"),
-        StateMonitor(target, ["own", "low", "all"], record=True, when="end", name="heard"),
+        StateMonitor(
+            synapses, ["d", "common"], record=True, when="synapses", order=-9, name="held"
+        ),
+        StateMonitor(target, ["own", "low"], record=True, when="end", name="heard"),
         StateMonitor(source, "back", record=True, when="end", name="felt"),
     ]
-    objects = [source, other, target, synapses, feedback, announcing, *plastic, *monitors]
-    return Network(objects), monitors, synapses, (raster[:, 1:], back, pre, told)
+    network = Network(source, target, synapses, announcing, *plastic, *monitors)
+    return network, monitors, synapses, (raster[:, 1:], back, pre, told)
 
 
 def run_twice(network, synapses, folder):
@@ -358,26 +335,25 @@ def test_everything_at_once(target, threads, tmp_path):
         run_twice(network, synapses, tmp_path)
     finally:
         prefs.devices.cpp_standalone.openmp_threads = 0
-    before, feedback_before, heard, felt = monitors
-    d = steps_of(before.d).T
+    held, heard, felt = monitors
+    d = steps_of(held.d).T
     assert d[0].max() < d.max() / 2  # the queue has grown
     np.testing.assert_array_equal(heard.own, arrivals(raster, pre, d))
     np.testing.assert_array_equal(heard.low, arrivals(raster, pre, steps_of(told, "down", 1)))
-    common = np.repeat(steps_of(before.common).T, SYNAPSES, axis=1)
-    np.testing.assert_array_equal(heard.all, arrivals(raster, pre, common))
-    n = SOURCES - 1
     looked = np.arange(STEPS) // 6 * 6  # each 0.3 ms, and when a run begins
-    f = steps_of(feedback_before.f).T[looked]
-    np.testing.assert_array_equal(felt.back[1:], arrivals(back[:, :n], np.arange(n), f))
+    common = np.repeat(steps_of(held.common).T, SYNAPSES, axis=1)[looked]
+    each = arrivals(back, np.arange(SYNAPSES), common)
+    for i in range(SOURCES - 1):
+        np.testing.assert_array_equal(felt.back[i + 1], each[pre == i].sum(axis=0))
 
 
 # -- what is refused -----------------------------------------------------------------------------
 
 
-def pair(model="d : second", on_pre="x_post += 1", **options):
+def pair(model="d : second", on_pre="x_post += 1", connect=None, **options):
     group = NeuronGroup(3, "x : 1", threshold="x > 10", reset="", name="group")
     synapses = Synapses(group, group, model, on_pre=on_pre, name="synapses", **options)
-    synapses.connect(i=[0, 1, 2], j=[0, 1, 2])
+    synapses.connect(**(connect or {"i": [0, 1, 2], "j": [0, 1, 2]}))
     return group, synapses
 
 
@@ -532,7 +508,9 @@ def test_standalone_by_itself(tmp_path):
     try:
         choose("cpp_standalone")
         group, synapses = pair(
-            "d : second\ncommon : second (shared)", {"pre": "x_post += 1", "other": ""}
+            "d : second\ncommon : second (shared)",
+            {"pre": "x_post += 1", "other": ""},
+            connect={"j": "i"},  # only the run will know how many
         )
         synapses.run_regularly("common += 0.1*ms", name="slower")
         common = PlasticDelay(synapses, "common", "other", max_delay=4.25 * ms, name="common")

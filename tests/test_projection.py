@@ -15,6 +15,7 @@ from brian2 import (
 )
 
 from brianlearn import Projection, simulate
+from conftest import CYTHON_LATER
 
 
 def weights(shape, seed):
@@ -22,6 +23,7 @@ def weights(shape, seed):
     return random.normal(size=shape) * (random.uniform(size=shape) < 0.5)
 
 
+@pytest.mark.parametrize("target", CYTHON_LATER, indirect=True)
 def test_equals_synapses(target):
     """All events of a random raster, from a group and from a subgroup, into parts of a group."""
     raster = TimedArray(np.random.default_rng(1).uniform(size=(40, 12)) < 0.3, dt=defaultclock.dt)

@@ -124,7 +124,11 @@ def test_interruption_leaves_results_alone(tmp_path, target, duration):
 
 @pytest.mark.parametrize(
     ("example", "word", "least", "most"),
-    [(0, "error after learning: ", 0, 0.1), (1, "right answers in new trials: ", 0.9, 1)],
+    [
+        (0, "error after learning: ", 0, 0.1),
+        (1, "right answers in new trials: ", 0.9, 1),
+        (2, "delay of the right ear in ms: ", 5.5, 6.5),
+    ],
 )
 def test_readme_example(tmp_path, example, word, least, most):
     """The examples in README run as they stand, and learn."""

@@ -76,7 +76,7 @@ def killed_after(seconds, path, target):
 @pytest.mark.parametrize(
     ("name", "moments"),
     [
-        ("cpp_standalone", 2),
+        ("cpp_standalone", 1),
         pytest.param("cpp_standalone", 10, marks=pytest.mark.slow),
         pytest.param("cython", 10, marks=pytest.mark.slow),
     ],

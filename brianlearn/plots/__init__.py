@@ -2,6 +2,7 @@
 
 from brianlearn.plots.answers import evidence
 from brianlearn.plots.curves import losses
+from brianlearn.plots.delay_wta import competition
 from brianlearn.plots.delays import alignment, sequence
 from brianlearn.plots.eprop import snapshot
 from brianlearn.plots.force import force
@@ -10,6 +11,7 @@ from brianlearn.plots.weights import weight_courses, weight_matrices
 
 __all__ = [
     "alignment",
+    "competition",
     "evidence",
     "force",
     "localization",

@@ -163,12 +163,12 @@ def walks(first, won: np.ndarray, delays: int) -> np.ndarray:
 
     Returns
     -------
-    array of int (presentations + 1, neurons)
+    array of int (presentations, neurons)
     """
     moves = np.ones((len(won), len(first)), dtype=int)
     np.put_along_axis(moves, won, 0, axis=1)
-    moved = np.cumsum(moves, axis=0)
-    return (np.asarray(first) + np.vstack([np.zeros_like(moved[:1]), moved])) % delays
+    moved = np.vstack([np.zeros_like(moves[:1]), np.cumsum(moves, axis=0)[:-1]])
+    return (np.asarray(first) + moved) % delays
 
 
 def reached(won_with: np.ndarray, best: np.ndarray) -> np.ndarray:
