@@ -41,11 +41,11 @@ from brianlearn.tasks.localization import IPDS, Localization, accuracy, median, 
 
 CLASSES = len(IPDS)
 REFERENCE, MAX_DELAY = 10, 20  # ms
-TAU = 2  # ms, of the dendrites
 TAIL = 30  # ms: the last spike arrives, and its trace is gone
 TRAIN, TEST, START, DELAYS = range(4)  # streams of random numbers
-NEURONS = {"readout": 8, "delays": CLASSES, "spiking": 100}
-ITERATIONS = {"readout": 3000, "delays": 1000, "spiking": 3000}
+TAU = {"readout": 3, "delays": 2, "spiking": 2}  # ms, of the dendrites
+NEURONS = {"readout": 8, "delays": CLASSES, "spiking": 64}
+ITERATIONS = {"readout": 3000, "delays": 1000, "spiking": 2000}
 # learning rates fall: until which part of the iterations they are multiplied by what
 SCHEDULE = ((0.5, 1.0), (0.75, 0.5), (0.9, 0.2), (1.0, 0.05))
 AT_ONCE = 20  # batches of a test whose answers are in memory
@@ -57,8 +57,10 @@ parser.add_argument(
 parser.add_argument(
     "--fibres", type=int, nargs="+", default=[20], metavar="N", help="of each ear (%(default)s)"
 )
-parser.add_argument("--neurons", type=int, help="detectors (readout 8, spiking 100)")
-parser.add_argument("--iterations", type=int, help="of learning (3000; delays 1000)")
+parser.add_argument("--neurons", type=int, help="detectors (readout 8, spiking 64)")
+parser.add_argument(
+    "--iterations", type=int, help="of learning (readout 3000, delays 1000, spiking 2000)"
+)
 parser.add_argument("--batch", type=int, default=256, help="sounds an iteration (%(default)s)")
 parser.add_argument("--learning-rate", type=float, default=0.02, help="of weights (%(default)s)")
 parser.add_argument(
@@ -106,7 +108,9 @@ def build(options, task):
     spiking = options.variant == "spiking"
     model = delay_dendrite(2, spiking=spiking)
     parameters = {"v_th": 0.2, "psi_width": 0.2, "psi_height": 1.5} if spiking else {}
-    detectors = model.neurons(count * samples, name="detectors", tau_m=TAU * ms, **parameters)
+    detectors = model.neurons(
+        count * samples, name="detectors", tau_m=TAU[options.variant] * ms, **parameters
+    )
     first, second = ears(task, inputs, detectors, delays)
     rule = {"loss": CrossEntropy(), "delay_optimizer": Adam(options.delay_learning_rate)}
     rule["optimizer"] = Adam(options.learning_rate)
@@ -121,10 +125,7 @@ def build(options, task):
                 CLASSES * samples, name="readout", tau_m=1000 * ms, spread=False
             )
             weights = random.normal(size=weights.shape) / np.sqrt(count)
-            out = Projection(
-                detectors, readout, weights, variable="x", name="w_out",
-                mask=np.ones(weights.shape, dtype=bool),
-            )  # fmt: skip
+            out = Projection(detectors, readout, weights, variable="x", name="w_out")
             rule = EProp(**rule, learn={"ear_2": ("delays",)}, window=1 * ms)
         else:
             readout = linear_readout.neurons(CLASSES * samples, name="readout")
