@@ -167,7 +167,7 @@ class Delays:
         if not self.strides[2]:
             return np.reshape(steps, self.shape)
         matrix = np.zeros(mask.shape)
-        matrix[mask] = steps
+        matrix[mask] = steps[: mask.sum()]  # of Synapses, the first sample's copy
         return matrix
 
     def stored(self, steps, mask, dt) -> np.ndarray:
