@@ -18,7 +18,7 @@ FEW = 100
 
 def network(n, **options):
     """Synapses of 1000 neurons that never spike, with a `PlasticDelay` that has run once."""
-    source = NeuronGroup(1000, "x : 1", threshold="x > 0", name="source")
+    source = NeuronGroup(1000, "x : 1", threshold="x > 0", reset="", name="source")
     synapses = Synapses(source, source, "d : second", on_pre="x_post += 0", name="synapses")
     synapses.connect(i=np.arange(n) % 1000, j=np.arange(n) // 1000 % 1000)
     plastic = PlasticDelay(synapses, max_delay=20 * ms, name="plastic", **options)
