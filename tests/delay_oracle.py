@@ -208,7 +208,7 @@ def learned(eligibility, signal, kappa, rates=None):
     kappa : float
         The readouts' decay per step, by which the traces are filtered: with the factor 1 - kappa.
     rates : ndarray, shape (batch, neurons), optional
-        The factor of the firing rates' regularisation, which takes the traces unfiltered.
+        The factor of the firing rates' regularization, which takes the traces unfiltered.
     """
     total, ebar = {}, {}
     for s, step in enumerate(eligibility):

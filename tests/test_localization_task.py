@@ -1,4 +1,4 @@
-"""Sound localisation: the generator against its formula, and how well an observer can do."""
+"""Sound localization: the generator against its formula, and how well an observer can do."""
 
 import math
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from brian2 import DimensionMismatchError, Hz, Network, NeuronGroup, ms
+from brian2 import DimensionMismatchError, Hz, Network, NeuronGroup, Synapses, ms
 
-from brianlearn import simulate
+from brianlearn import DelayError, simulate
 
 
 def test_names_are_those_where_simulate_is_called(numpy_target):
@@ -28,3 +28,10 @@ class TestSimulateRefuses:
     def test_bare_time(self):
         with pytest.raises(DimensionMismatchError, match="duration is a time and needs a unit"):
             simulate(10, Network(NeuronGroup(1, "x : 1")), progress=False)
+
+    def test_delays_that_cannot_move(self):
+        source = NeuronGroup(1, "x : 1", threshold="x > 1", reset="x = 0", name="source")
+        synapses = Synapses(source, source, on_pre="delay += 1*ms", name="synapses")
+        synapses.connect()
+        with pytest.raises(DelayError, match=r"'delay \+= 1\*ms' in 'synapses_pre' has no effect"):
+            simulate(1 * ms, Network(source, synapses), progress=False)

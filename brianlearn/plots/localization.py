@@ -1,4 +1,4 @@
-"""Sound localisation: how well it was learned, and how well it could be."""
+"""Sound localization: how well it was learned, and how well it could be."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ _STATES = ("before", "after")
 @styled
 def localization(
     losses: Mapping, errors: Mapping, confusion: Mapping, delays: Mapping, ipds, *,
-    smooth: int = 25, title: str = "Sound localisation by learnt delays",
+    smooth: int = 25, title: str = "Sound localization by learnt delays",
 ) -> Figure:  # fmt: skip
     """Losses, errors, confusions and delays, in six panels.
 

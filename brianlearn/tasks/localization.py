@@ -1,4 +1,4 @@
-"""Sound localisation: from which side a tone comes, by the phase between the two ears.
+"""Sound localization: from which side a tone comes, by the phase between the two ears.
 
 A tone of random phase reaches two ears with an interaural phase difference (IPD) of one of 36
 values. Auditory nerve fibres spike at random, the likelier the nearer the tone is to its peak. How

@@ -15,6 +15,7 @@ from brian2.devices.device import get_device
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
 
+from brianlearn.delay_checks import check_delays
 from brianlearn.kernel import Steps
 from brianlearn.kernel.shortcut import shortcut
 from brianlearn.progress import progress_bar
@@ -80,6 +81,8 @@ def simulate(
         If the standalone device has run already.
     brianlearn.errors.CompilationError
         If the standalone project does not compile; with the compiler's messages.
+    brianlearn.errors.DelayError
+        If code writes a delay where it cannot move; see `check_delays`.
     brianlearn.errors.DivergenceError
         If learning diverged.
     KeyboardInterrupt
@@ -107,6 +110,7 @@ def simulate(
             "In standalone mode a network is simulated once. Call set_target again, and make the "
             "objects anew; what was learned can be saved and loaded."
         )
+    check_delays(network)
     started = time.time()
     shown = progress_bar(network, duration) if progress else contextlib.nullcontext()
     direct = contextlib.nullcontext() if standalone else shortcut(network)
