@@ -59,6 +59,21 @@ def test_wrong_arguments():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("variant", ["readout", "spiking"])
+def test_targets_agree(tmp_path, variant):
+    flags = ("--variant", variant, "--neurons", 5, "--fibres", 2, "--iterations", 6, "--batch", 8)
+    results = {
+        target: run(
+            "delay_localization", tmp_path, *flags, "--test", 20, "--no-plot", "--target", target
+        )[0]
+        for target in ("numpy", "cython", "cpp_standalone")
+    }
+    for result in results.values():
+        np.testing.assert_allclose(result["losses"], results["numpy"]["losses"], rtol=1e-9)
+    assert results["cython"]["losses"] == results["cpp_standalone"]["losses"]
+
+
+@pytest.mark.slow
 def test_delays_alone(tmp_path):
     """With one fibre: below the published error of 19.1 degrees, and above 0.118 right."""
     result, _ = run("delay_localization", tmp_path, "--variant", "delays", "--fibres", 1)
