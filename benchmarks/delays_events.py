@@ -22,10 +22,13 @@ from rls_update import compiled, pointer
 from brianlearn import Projection, set_target
 
 STEPS = 200  # of a round
+DENSITIES = {"dense": 1.0, "10 %": 0.1}
+SHAPES = {"connection": (1, 1), "axon": (1, 0), "branch": (0, 1)}
 CALLER = """
 #include <chrono>
 
-extern "C" double measure(int64_t* data, int64_t* sizes, int32_t* who, int64_t spikes, int64_t steps)
+extern "C" double measure(int64_t* data, int64_t* sizes, int32_t* who, int64_t spikes,
+                          int64_t steps)
 {
     int32_t* const spiking = (int32_t*)data[0];
     spiking[sizes[0] - 1] = (int32_t)spikes;
@@ -53,10 +56,6 @@ def main(options):
     set_target("numpy")
     defaultclock.dt = 1 * ms
     print(json.dumps({name: events(density, options) for name, density in DENSITIES.items()}))
-
-
-DENSITIES = {"dense": 1.0, "10 %": 0.1}
-SHAPES = {"connection": (1, 1), "axon": (1, 0), "branch": (0, 1)}
 
 
 def events(density, options):

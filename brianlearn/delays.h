@@ -25,10 +25,15 @@ struct Ring {
         const double rest = delay - whole, later = interpolates ? rest : rest >= 0.5;
         double* __restrict first = &at(whole, 0);
         double* __restrict second = &at(whole + (later > 0), 0);
-        if (later < 1)
-            for (int64_t j = 0; j < row; j++) first[j] += weight[j] * (1 - later);
-        if (later > 0)
-            for (int64_t j = 0; j < row; j++) second[j] += weight[j] * later;
+        if (later == 0 || later == 1) {
+            double* __restrict all = later ? second : first;
+            for (int64_t j = 0; j < row; j++) all[j] += weight[j];
+            return;
+        }
+        for (int64_t j = 0; j < row; j++) {  // once through the weights
+            first[j] += weight[j] * (1 - later);
+            second[j] += weight[j] * later;
+        }
     }
 
     // The same for those targets that `column` names.

@@ -134,7 +134,6 @@ def test_sequence_needs_learning(tmp_path):
 def test_wrong_arguments(tmp_path):
     for name, wrong, words in [
         ("delay_alignment", ("--epochs", 0), "at least one epoch"),
-        ("delay_alignment", ("--learning-rate", -1), "learning_rate is -1.0"),
         ("delay_sequence", ("--presentations", 0), "at least one presentation"),
     ]:
         done = subprocess.run(command(name, tmp_path, *wrong), capture_output=True, text=True)
