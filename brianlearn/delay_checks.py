@@ -25,8 +25,8 @@ def check_delays(network: Network) -> None:
     ------
     DelayError
         If ``on_pre``, ``on_post`` or ``run_regularly`` of some `Synapses` assigns to ``delay``,
-        which Brian2 reads at the beginning of a run alone; if a `PlasticDelay` was made for them,
-        but is not in the network; or if two of them move the delays of one pathway.
+        which Brian2 reads at the beginning of a run alone; or if two `PlasticDelay` move the
+        delays of one pathway.
 
     Examples
     --------
@@ -46,11 +46,6 @@ def check_delays(network: Network) -> None:
         if plastic.synapses not in objects:
             continue
         name = plastic.pathway.name
-        if plastic not in objects:
-            raise DelayError(
-                f"'{plastic.name}' was made for the delays of '{name}', but is not in the network: "
-                "add it, or the delays stay as they are."
-            )
         if name in moved:
             raise DelayError(
                 f"'{moved[name]}' and '{plastic.name}' both move the delays of '{name}': the one "

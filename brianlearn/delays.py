@@ -16,7 +16,7 @@ from brian2.units.fundamentalunits import Quantity
 from brianlearn.checks import check_unit
 from brianlearn.errors import DelayError
 
-__all__ = ["Delayed", "Delays", "all_trials", "propagate_delayed"]
+__all__ = ["Delayed", "Delays", "all_trials", "in_steps", "propagate_delayed"]
 
 HEADER = files("brianlearn") / "delays.h"
 OUT_OF_RANGE = 1
@@ -56,6 +56,21 @@ def propagate_delayed(spikes, first, samples, targets, rows, columns, weights, d
     now[0] = (now[0] + 1) % slots[0]
 
 
+def in_steps(delay, dt, what: str) -> np.ndarray:
+    """Times as numbers of time steps; whole or half where only rounding errors say otherwise.
+
+    Raises
+    ------
+    brian2.DimensionMismatchError
+        Naming ``what``, if they are no times.
+    """
+    delay = Quantity(delay)
+    check_unit(delay, second.dim, what)
+    steps = np.asarray(delay, dtype=float) / float(dt)
+    near = np.round(2 * steps) / 2
+    return np.where(np.abs(steps - near) <= 1e-9 * np.maximum(1, np.abs(steps)), near, steps)
+
+
 @dataclass(frozen=True, eq=False)
 class Delays:
     """Delays of a connection, in time steps.
@@ -80,7 +95,7 @@ class Delays:
     interpolates: bool
 
     @classmethod
-    def of(cls, delay, max_delay, interpolates, dt, pairs, shape, dense) -> "Delays":
+    def of(cls, delay, max_delay, interpolates, dt, pairs, shape, dense, listed) -> "Delays":
         """Check delays with units, and lay them out.
 
         Parameters
@@ -97,6 +112,8 @@ class Delays:
         shape : (int, int)
         dense : bool
             Whether every pair has its place in the weights.
+        listed : bool
+            Whether the pairs were given one by one, as delays may be, too.
 
         Raises
         ------
@@ -104,20 +121,20 @@ class Delays:
         brianlearn.errors.DelayError
             If a delay is negative, no number, or longer than ``max_delay``.
         """
-        check_unit(delay, second.dim, "delay, such as 2*ms,")
-        steps = np.asarray(delay, dtype=float) / float(dt)
-        if max_delay is None:
-            maximum = steps.max() if steps.size else 0
-        else:
-            check_unit(max_delay, second.dim, "max_delay, such as 20*ms,")
-            maximum = float(max_delay) / float(dt)
+        steps = in_steps(delay, dt, "delay, such as 2*ms,")
+        maximum = longest = steps.max() if steps.size else 0
+        if max_delay is not None:
+            maximum = float(in_steps(max_delay, dt, "max_delay, such as 20*ms,"))
+            longest = max_delay
         if not 0 <= maximum < np.inf:
-            raise DelayError(f"max_delay is {max_delay or delay}, but must be a time from 0 on.")
-        maximum = int(np.ceil(maximum - 1e-9))
+            raise DelayError(f"max_delay is {longest}, but must be a time from 0 on.")
+        if max_delay is not None and maximum != round(maximum):
+            raise ValueError(f"max_delay ({max_delay}) is not a multiple of the time step, {dt}.")
+        maximum = int(np.ceil(maximum))
         i, j = pairs
-        if steps.ndim == 1 and steps.shape == i.shape:
-            listed, steps = steps, np.zeros(shape)
-            steps[i, j] = listed
+        if listed and steps.ndim == 1 and steps.shape == i.shape:
+            given, steps = steps, np.zeros(shape)
+            steps[i, j] = given
         steps = steps.reshape((1, 1) if steps.ndim == 0 else steps.shape)
         if steps.ndim != 2 or any(a not in (1, b) for a, b in zip(steps.shape, shape, strict=True)):
             raise ValueError(
@@ -199,7 +216,8 @@ class Delayed:
                 f"The time step has changed to {self.clock.dt} since '{self.name}' was made, which "
                 "counts its delays in time steps: make it anew."
             )
-        for trials in all_trials if self.layout else ():
+        here = [one for one in all_trials if one.in_run == id(run_namespace)]
+        for trials in here if self.layout else ():
             begun = {id(group) for group in trials.begun_anew}
             if id(self.target) in begun and id(self) not in begun:
                 raise ValueError(
@@ -228,8 +246,7 @@ class Delayed:
         brian2.DimensionMismatchError, ValueError, brianlearn.errors.DelayError
             If they are no times, of another shape, or outside 0 and ``max_delay``.
         """
-        check_unit(delay, second.dim, "A delay, such as 2*ms,")
-        self.set_delay_steps(np.asarray(delay) / float(self.clock.dt))
+        self.set_delay_steps(in_steps(delay, self.clock.dt, "A delay, such as 2*ms,"))
 
     def set_delay_steps(self, steps) -> None:
         """The same for delays in time steps, to the bit."""

@@ -6,6 +6,7 @@ from brian2.units.allunits import second
 from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity
 
 from brianlearn.checks import unit_name
+from brianlearn.delays import in_steps
 
 __all__ = ["to_synapses"]
 
@@ -36,9 +37,11 @@ def to_synapses(projection, name: str) -> Synapses:
     plain.w = Quantity(np.tile(np.asarray(projection.matrix)[projection.mask], samples), dim=dim)
     if layout is not None:
         dt = float(projection.clock.dt)
-        times = np.broadcast_to(np.asarray(projection.delays), projection.mask.shape)
-        steps = np.tile(times[projection.mask] / dt, samples)
-        if divided:
+        given = in_steps(projection.delays, projection.clock.dt, "A delay")
+        steps = np.tile(np.broadcast_to(given, projection.mask.shape)[projection.mask], samples)
+        if not divided:
+            steps = np.floor(steps + 0.5)
+        else:
             plain.later = steps - np.floor(steps)
             plain.late.delay = (np.floor(steps) + 1) * dt * second
             steps = np.floor(steps)

@@ -5,8 +5,8 @@ from importlib.resources import files
 import numpy as np
 
 from brianlearn import schedule
-from brianlearn.checks import find_array
-from brianlearn.connectivity import check_fit, count_samples
+from brianlearn.checks import check_unit, find_array
+from brianlearn.connectivity import count_samples
 from brianlearn.kernel import Kernel
 
 __all__ = ["Graded"]
@@ -48,6 +48,8 @@ class Graded(Kernel):
     ------
     KeyError
         If a group has no such variable.
+    brian2.DimensionMismatchError
+        If they have different units.
     ValueError
         If the shapes do not fit the groups.
 
@@ -66,9 +68,9 @@ class Graded(Kernel):
         self, source, target, weights, *, bias=None, reads: str = "v", variable: str = "v",
         name: str = "graded*",
     ):  # fmt: skip
-        find_array(source, reads)
-        find_array(target, variable)
-        self.source, self.target, self.variable = source, target, variable
+        read_unit = find_array(source, reads).dim
+        check_unit(find_array(target, variable).dim, read_unit, f"'{variable}' of '{target.name}'")
+        self.source, self.target, self.variable, self.reads = source, target, variable, reads
         weights = np.asarray(weights, dtype=float)
         self.samples, self.shape = count_samples(source, target, weights.shape), weights.shape
         self.has_bias = bias is not None
@@ -76,7 +78,8 @@ class Graded(Kernel):
             if np.shape(bias) != self.shape[1:]:
                 raise ValueError(f"bias is {np.shape(bias)}, but must be {self.shape[1:]}.")
             weights = np.vstack([weights, bias])
-        check_fit(weights, target, variable)
+        if not np.isfinite(weights).all():
+            raise ValueError(f"A weight onto '{target.name}' is not a finite number.")
         self.mask = np.ones(weights.shape, dtype=bool)
         super().__init__(
             read,

@@ -98,8 +98,9 @@ int cross_entropy(Array<int64_t> step, Array<int64_t> steps, Array<int64_t> wind
 int best_so_far(Array<int64_t> step, Array<int64_t> steps, Array<int64_t> window,
                 Array<char> recording, Array<int64_t> samples, Array<double> v, Array<double> target,
                 Array<double> output, Array<double> error, Array<double> output_sum,
-                Array<double> target_sum, Array<double> best, Array<double> aspiration,
-                Array<double> total, Array<double> loss, Array<double> accuracy)
+                Array<double> target_sum, Array<char> learning, Array<double> best,
+                Array<double> aspiration, Array<double> total, Array<double> loss,
+                Array<double> accuracy)
 {
     begin(step[0], total, output_sum, target_sum);
     const int64_t readouts = v.size / samples[0];
@@ -111,11 +112,11 @@ int best_so_far(Array<int64_t> step, Array<int64_t> steps, Array<int64_t> window
     for (int64_t b = 0; last && b < samples[0]; b++) {
         const double* said = v.data + b * readouts;
         const int label = largest(target.data + b * readouts, readouts);
-        const double most = said[largest(said, readouts)], own = said[label];
-        if (most > best[label]) best[label] = most;
-        total[0] += (own - best[label]) * (own - best[label]);
-        const double aspired = best[label] + aspiration[0] * std::fabs(best[label]);
-        error[b * readouts + label] = 2 * (own - aspired);
+        const double own = said[label], largest_said = said[largest(said, readouts)];
+        const double most = largest_said > best[label] ? largest_said : best[label];
+        if (learning[0]) best[label] = most;  // a test leaves no trace
+        total[0] += (own - most) * (own - most);
+        error[b * readouts + label] = 2 * (own - most - aspiration[0] * std::fabs(most));
     }
     for (size_t k = 0; last && k < v.size; k++) {
         output_sum[k] += output[k];

@@ -58,7 +58,7 @@ def cross_entropy(step, steps, window, recording, samples, v, target, output, er
 
 
 def best_so_far(step, steps, window, recording, samples, v, target, output, error, output_sum,
-                target_sum, best, aspiration, total, loss, accuracy):  # fmt: skip
+                target_sum, learning, best, aspiration, total, loss, accuracy):  # fmt: skip
     """The Python form: the squared distance from the best that was ever said to such a sample."""
     _begin(step, total, output_sum, target_sum)
     output[:] = v
@@ -67,10 +67,11 @@ def best_so_far(step, steps, window, recording, samples, v, target, output, erro
         outputs, errors = v.reshape(samples[0], -1), error.reshape(samples[0], -1)
         labels = target.reshape(samples[0], -1).argmax(axis=1)
         for said, label, wrong in zip(outputs, labels, errors, strict=True):
-            best[label] = max(best[label], said.max())
-            total += (said[label] - best[label]) ** 2
-            aspired = best[label] + aspiration[0] * abs(best[label])
-            wrong[label] = 2 * (said[label] - aspired)
+            most = max(best[label], said.max())
+            if learning[0]:  # a test leaves no trace
+                best[label] = most
+            total += (said[label] - most) ** 2
+            wrong[label] = 2 * (said[label] - most - aspiration[0] * abs(most))
         output_sum += output
         target_sum += target
     return _judge(step, steps, samples, total, loss, accuracy, output_sum, target_sum)
@@ -101,7 +102,7 @@ class Loss:
     form = None
     state = ()  # variables of the kernel that learning goes on from
 
-    def own(self, readouts: int) -> dict:
+    def own(self, trials, readouts: int) -> dict:
         """Arguments of the kernel that only this loss has, for so many readouts of a sample."""
         return {}
 
@@ -123,7 +124,7 @@ class Loss:
                 **{name: (readout, name) for name in ("v", "target", "output", "error")},
                 "output_sum": sums,
                 "target_sum": sums,
-                **self.own(len(readout) // trials.samples),
+                **self.own(trials, len(readout) // trials.samples),
                 "total": 0.0,
                 "loss": 0.0,
                 "accuracy": 0.0,
@@ -167,8 +168,9 @@ class BestSoFar(Loss):
     """Distance of a sample's own readout, at the trial's end, from the best so far: its square.
 
     The best is the largest that any readout has said to a sample of the same label, in this trial
-    or before. The readout of the label is to reach it, and no other readout learns. A loss of 0
-    does not tell that something was learned: the first answer is the best so far.
+    or, while it learned, before. The readout of the label is to reach it, and no other readout
+    learns. A loss of 0 does not tell that something was learned: the first answer is the best so
+    far.
 
     Parameters
     ----------
@@ -190,6 +192,10 @@ class BestSoFar(Loss):
         if not 0 <= self.aspiration < np.inf:
             raise ValueError(f"aspiration is {self.aspiration!r}, but must be a number from 0 on.")
 
-    def own(self, readouts):
+    def own(self, trials, readouts):
         """See `Loss.own`."""
-        return {"best": np.full(readouts, _WORST), "aspiration": float(self.aspiration)}
+        return {
+            "learning": (trials, "learning"),
+            "best": np.full(readouts, _WORST),
+            "aspiration": float(self.aspiration),
+        }

@@ -147,6 +147,7 @@ class PlasticDelay(Kernel):
             order=self.pathway.order - 1,
             name=name,
         )
+        synapses.contained_objects.append(self)  # wherever they run, it runs
         _existing.add(self)
 
     def before_run(self, run_namespace):

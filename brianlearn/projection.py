@@ -147,7 +147,8 @@ class Projection(Delayed, Kernel):
                 f"'{variable}' of '{target.name}' is shared: each neuron needs its own."
             )
         self.source, self.target, self.variable = source, target, variable
-        if i is None:
+        listed = i is not None
+        if not listed:
             shape = np.shape(weights)
             self.samples = count_samples(source, target, shape)
             i, j, values = connected_pairs(weights, mask_of(weights, mask, autapses))
@@ -168,11 +169,12 @@ class Projection(Delayed, Kernel):
         form, header = propagate_dense if self.is_dense else propagate, _HEADER
         self.layout = None
         if delay is not None:
-            if np.ndim(delay) == 1 and np.shape(delay) == i.shape:
+            delay = Quantity(delay)
+            if listed and delay.shape == i.shape:
                 delay = delay[order]
             self.layout = delays.Delays.of(
                 delay, max_delay, interpolate, spiking.clock.dt, (i[order], j[order]), shape,
-                self.is_dense,
+                self.is_dense, listed,
             )  # fmt: skip
             if self.is_dense:
                 lists |= {"rows": np.full(1, -1, np.int32), "columns": np.full(1, -1, np.int32)}
@@ -192,6 +194,7 @@ class Projection(Delayed, Kernel):
                 **lists,
                 "fed": (target, variable),
             },
+            size=len(columns) if not self.is_dense else int(np.prod(shape)),
             faults=_FAULTS,
             clock=spiking.clock,
             when=moment.when,

@@ -138,7 +138,7 @@ class Trials(Kernel):
         states = _states(reset, self.samples)
         self._whole = [pair for pair in states if not _named(pair, reset)]
         self.begun_anew = [group for group, _ in states]
-        self._begun = False
+        self._begun, self.in_run = False, None
         self.reset = {(group.name, variable) for group, variable in states}
         outputs = max(1, self.samples * self.readouts)
         super().__init__(
@@ -223,6 +223,7 @@ class Trials(Kernel):
                 f"The time step has changed to {self.clock.dt} since '{self.name}' was made: make "
                 "it anew."
             )
+        self.in_run = id(run_namespace)  # by which others know that they run with these trials
         if not self._begun:
             self._check_lost_values()
         self._begun = True

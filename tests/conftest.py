@@ -1,6 +1,10 @@
 """Every target is one fixture, and no test leaves anything behind in Brian2."""
 
 import gc
+import os
+
+# before NumPy is loaded: threads slow small products down, most of all in tests side by side
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 from brian2 import defaultclock, ms, prefs

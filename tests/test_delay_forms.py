@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import delay_eprop_oracle as oracle
-from brianlearn import Adam, DelayError, EProp, GradientDescent, simulate
+from brianlearn import Adam, DelayError, EProp, GradientDescent, Projection, simulate
 from conftest import CYTHON_LATER
 from eprop_build import build, gradients_of, random_case
 
@@ -201,3 +201,36 @@ def test_learning_rates_of_weights_and_delays(numpy_target):
     assert rates == {
         "w_in": 0, "w_rec": 0, "w_out": 0, "w_in.delays": 0.1, "w_rec.delays": 0.1,
     }  # fmt: skip
+
+
+def test_readouts_that_learning_signals_cannot_reach(numpy_target):
+    case = random_case(1)
+    with pytest.raises(DelayError, match="'w_out' has delays, but learning signals of e-prop"):
+        build(case, "adjoint", delays={"w_out": {"delay": 3 * ms}})
+
+
+def test_own_lines_beside_delays(numpy_target):
+    case = random_case(1)
+    own = {"delay": 2 * ms, "update": "zbar *= 0.5"}
+    with pytest.raises(ValueError, match="'w_in' has delays and lines of its own"):
+        build(case, "online", delays={"w_in": own})
+
+
+def test_sparse_synapses_whose_copies_are_as_many_as_pairs(numpy_target):
+    """6 x 7 pairs, and 14 synapses of 3 samples: as many numbers, but another order."""
+    case = random_case(1, n_in=6, n_rec=7, batch=3)
+    mask = np.zeros((6, 7), dtype=bool)
+    mask.ravel()[::3] = True
+    case = replace(case, w_in=case.w_in * mask)
+    built = build(case, "online", masks={"w_in": mask})
+    weights = built.learner.plastic["w_in"].matrix(np.asarray(built.w_in.w))
+    assert np.array_equal(weights, case.w_in)
+
+
+def test_two_ways_to_the_readouts(numpy_target):
+    """Symmetric feedback would be that of the first one only."""
+    case = random_case(1)
+    built = build(case, "adjoint", attach=False)
+    more = Projection(built.neurons, built.readout, case.w_out, variable="x", name="w_more")
+    with pytest.raises(ValueError, match="'w_out', 'w_more' all lead from 'neurons' to the readou"):
+        EProp().attach(built.trials, built.readout, [built.w_in, built.w_out, more])

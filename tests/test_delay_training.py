@@ -10,6 +10,7 @@ import delay_oracle as oracle
 from brianlearn import (
     Adam,
     BestSoFar,
+    DelayError,
     DelayLearning,
     DivergenceError,
     MeanSquaredError,
@@ -25,16 +26,18 @@ from brianlearn.models import delay_dendrite
 from conftest import CYTHON_LATER
 
 
-def small(rule, raster=None, labels=(0, 1), **options):
+def small(rule, raster=None, labels=(0, 1), with_first=None, **options):
     """Two somas that hear two inputs, one of them after a delay that learns; and its training."""
     defaultclock.dt = 1 * ms
     inputs = SpikeInput(2, 2, name="inputs")
     somas = delay_dendrite().neurons(4, tau_m=5 * ms, name="somas")
     options = {"delay": np.array([[4.0, 6.0]]) * ms, "max_delay": 12 * ms} | options
-    first = Projection(inputs, somas, [[1, 1], [0, 0]], variable="x_1", name="first", delay=5 * ms)
+    first = Projection(
+        inputs, somas, [[1, 1], [0, 0]], variable="x_1", name="first", delay=(with_first or 5) * ms
+    )
     second = Projection(inputs, somas, [[0, 0], [1, 1]], variable="x_2", name="second", **options)
     trials = Trials(30 * ms, inputs, [somas, first, second], readout=somas, name="trials")
-    learner = rule.attach(trials, somas, [second])
+    learner = rule.attach(trials, somas, [first, second] if with_first else [second])
     if raster is None:
         raster = np.zeros((2, 30, 2))
         raster[:, 3] = 1
@@ -140,7 +143,7 @@ def test_gradient_that_is_no_number_ends_the_run(numpy_target):
 
 def test_best_so_far():
     """By hand: the best of all readouts and batches; the error is that of the label's own."""
-    own = BestSoFar(aspiration=0.1).own(2)
+    own = {"best": np.full(2, -1e300), "aspiration": 0.1}
     state = {"total": np.zeros(1), "loss": np.zeros(1), "accuracy": np.zeros(1)}
     state |= {"output_sum": np.zeros(4), "target_sum": np.zeros(4), "output": np.zeros(4)}
     error = np.zeros(4)
@@ -153,6 +156,7 @@ def test_best_so_far():
             step=np.array([0]), steps=np.array([1]), window=np.array([1]),
             recording=np.array([False]), samples=np.array([2]), v=np.array(v),
             target=np.array([1.0, 0, 0, 1]), error=error, best=own["best"],
+            learning=np.array([True]),
             aspiration=np.array([own["aspiration"]]), **state,
         )  # fmt: skip
         assert state["loss"][0] == pytest.approx(losses)
@@ -172,3 +176,58 @@ def test_best_so_far():
 def test_dendrites_that_cannot_be(options, words):
     with pytest.raises(ValueError, match=words):
         delay_dendrite(**options)
+
+
+def test_a_test_leaves_no_trace(numpy_target):
+    """What is said in trials that do not learn is no best that training has to reach."""
+    ends = []
+    for tested in (False, True):
+        built = small(DelayLearning(loss=BestSoFar(0.1), delay_optimizer=Adam(0.5)))
+        training = Training(built.learner, built.network, progress=False)
+        training.run(Phase("train", built.trial, 2))
+        loud = np.zeros((2, 30, 2))
+        loud[:, 2:12] = 1
+        if tested:
+            other = Trial.from_raster(loud, labels=[0, 1])
+            training.run(Phase("test", other, 1, learning=False))
+        training.run(Phase("train", built.trial, 3))
+        ends.append(training.weights()["second.delays"])
+    assert np.array_equal(*ends)
+
+
+def test_bounds_of_the_optimizer_count(numpy_target):
+    rule = DelayLearning(loss=MeanSquaredError(), delay_optimizer=Adam(5.0, lower=3.5, upper=6.5))
+    built = small(rule)
+    built.trials.present(built.trial)
+    simulate(10 * 30 * ms, built.network, progress=False)
+    delays = built.second.delays / ms
+    assert delays.min() >= 3.5
+    assert delays.max() <= 6.5
+    with pytest.raises(ValueError, match=r"'second\.delays' starts with a weight of 4, outside"):
+        small(DelayLearning(delay_optimizer=Adam(5.0, lower=4.5)))
+
+
+def test_delays_that_cannot_move_do_not_learn(numpy_target):
+    with pytest.raises(DelayError, match="No connection has delays|has no delays that could"):
+        small(DelayLearning(), delay=0 * ms, max_delay=None)
+
+
+def test_resume_with_other_fixed_delays(numpy_target, tmp_path):
+    """What does not learn must be what it was, too."""
+    path = tmp_path / "kept.npz"
+    for delay, known in ((5, True), (5, True), (6, False)):
+        built = small(DelayLearning(learn={"second": ("delays",), "first": ()}), with_first=delay)
+        options = {"checkpoint": path, "resume": True, "progress": False}
+        if not known:
+            with pytest.raises(ValueError, match=r"first\.fixed_delays"):
+                Training(built.learner, built.network, **options)
+            return
+        Training(built.learner, built.network, **options).run(Phase("train", built.trial, 1))
+
+
+def test_files_with_more_than_is_learned(numpy_target, tmp_path):
+    built = small(DelayLearning(learn=("weights", "delays")))
+    built.learner.save(tmp_path / "both.npz")
+    alone = small(DelayLearning(learn=("weights",)))
+    with pytest.raises(ValueError, match=r"also holds second\.delays, which nothing here would"):
+        alone.learner.load(tmp_path / "both.npz")

@@ -300,3 +300,42 @@ def test_plain_synapses_do_the_same(numpy_target, interpolate):
         heard.append(np.array(monitor.x))
     assert np.ptp(heard[0]) > 0
     assert np.allclose(*heard, rtol=0, atol=1e-12)
+
+
+def test_whole_delays_are_whole(numpy_target):
+    """0.3 ms are three steps of 0.1 ms, though a division says 2.9999999999999996."""
+    defaultclock.dt = 0.1 * ms
+    source = NeuronGroup(50, "x : 1", threshold="x > 1")
+    target = NeuronGroup(40, "x : 1")
+    steps = np.arange(2000.0).reshape(50, 40)
+    projection = Projection(source, target, np.ones((50, 40)), variable="x", delay=steps * 0.1 * ms)
+    assert np.array_equal(projection.delay_steps, steps.ravel())
+    for k in range(200):
+        delay = k * 0.1 * ms
+        one = Projection(source, target, np.ones((50, 40)), variable="x", delay=delay)
+        assert one.layout.maximum == k
+    with pytest.raises(ValueError, match="max_delay .* is not a multiple of the time step"):
+        Projection(source, target, steps, variable="x", delay=0 * ms, max_delay=0.25 * ms)
+    halves = Projection(source, target, steps + 1, variable="x", delay=(steps + 0.5) * 0.1 * ms)
+    assert np.array_equal(np.rint(halves.synapses().delay / (0.1 * ms)), steps.ravel() + 1)
+
+
+def test_other_trials_do_not_matter(numpy_target):
+    """Trials that reset the same group, but do not run, ask for nothing."""
+    inputs, group, projection = connected()
+    idle = Trials(5 * ms, SpikeInput(1), [group], name="idle")
+    simulate(5 * ms, Network(inputs, group, projection), progress=False)
+    assert idle.in_run is None
+
+
+def test_a_list_of_times(numpy_target):
+    inputs, group, _ = connected()
+    listed = Projection(
+        inputs, group, [1.0, 2.0], i=[2, 0], j=[0, 1], variable="x", delay=[1 * ms, 2 * ms]
+    )
+    assert listed.delays[2, 0] == 1 * ms
+    assert listed.delays[0, 1] == 2 * ms
+    with pytest.raises(ValueError, match=r"delay is \(3,\)|must be one time"):
+        Projection(
+            inputs, group, [[1, 0], [1, 0], [1, 0]], variable="x", delay=[1 * ms, 2 * ms, 3 * ms]
+        )

@@ -10,7 +10,7 @@ import pytest
 
 import brianlearn.trials
 import eprop_oracle as oracle
-from brianlearn.learners import eligibility, eprop_online
+from brianlearn.learners import eprop_equations, eprop_online
 from eprop_build import deviation, random_case, train
 
 CASE = random_case(
@@ -57,7 +57,8 @@ EQUATIONS = {
 @pytest.mark.parametrize("mutant", EQUATIONS)
 def test_mutant_of_the_equations_is_killed(numpy_target, monkeypatch, mutant, expected):
     name, substitution = EQUATIONS[mutant]
-    monkeypatch.setattr(eligibility, name, changed(getattr(eligibility, name), substitution))
+    text = changed(getattr(eprop_equations, name), substitution)
+    monkeypatch.setattr(eprop_equations, name, text)
     assert not equals_oracle("online", expected)
 
 

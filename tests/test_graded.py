@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from brian2 import Network, NeuronGroup, defaultclock, ms
+from brian2 import DimensionMismatchError, Network, NeuronGroup, defaultclock, ms
 
-from brianlearn import Graded, simulate
+from brianlearn import DelayLearning, Graded, Projection, SpikeInput, Trials, simulate
 from brianlearn.graded import HEADER, read
+from brianlearn.models import delay_dendrite, eprop_lif, eprop_readout, linear_readout
 from native import native
 
 TYPES = {"samples": "i8", "sources": "i8", "values": "f", "weights": "f", "read_out": "f"}
@@ -59,6 +60,28 @@ def test_network_reads(target):
 def test_what_cannot_be_is_refused(weights, options, error, words):
     with pytest.raises(error, match=words):
         Graded(*groups(), weights, **options)
+    with pytest.raises(DimensionMismatchError, match="'v' of 'answers' should be in volt"):
+        Graded(NeuronGroup(6, "v : volt"), groups()[1], np.ones((3, 2)))
     graded = Graded(*groups(), np.ones((3, 2)))
     with pytest.raises(ValueError, match=r"weights is \(4, 2\), but must be \(3, 2\)"):
         graded.set_matrix(np.ones((4, 2)))
+
+
+def test_learns_only_where_its_gradient_is_known(numpy_target):
+    """Not of spiking neurons, of other variables, or beside another one."""
+    inputs = SpikeInput(2, name="inputs")
+    somas, spiking = delay_dendrite().neurons(3), eprop_lif.neurons(3, name="spiking")
+    readout, leaky = linear_readout.neurons(2, name="answers"), eprop_readout.neurons(2)
+    onto = Projection(inputs, somas, np.ones((2, 3)), variable="x_1", name="onto")
+    into = Projection(inputs, spiking, np.ones((2, 3)), variable="x", name="into")
+    graded = Graded(somas, readout, np.ones((3, 2)), name="graded")
+    for target, first, others, error, words in (
+        (readout, into, [Graded(spiking, readout, np.ones((3, 2)))], TypeError, "of its spikes"),
+        (readout, onto, [Graded(somas, readout, np.ones((3, 2)), reads="u_1")], ValueError, "'v'"),
+        (leaky, onto, [Graded(somas, leaky, np.ones((3, 2)), variable="x")], ValueError, "'v'"),
+        (readout, None, [graded, Graded(somas, readout, np.ones((3, 2)))], ValueError, "use one"),
+    ):
+        trials = Trials(5 * ms, inputs, [somas, spiking, readout, leaky], readout=target)
+        connections = [one for one in (first, *others) if one is not None]
+        with pytest.raises(error, match=words):
+            DelayLearning(learn=("weights",)).attach(trials, target, connections)

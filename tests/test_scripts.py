@@ -127,7 +127,7 @@ def test_interruption_leaves_results_alone(tmp_path, target, duration):
     [
         (0, "error after learning: ", 0, 0.1),
         (1, "right answers in new trials: ", 0.9, 1),
-        (2, "delay of the right ear in ms: ", 5.5, 6.5),
+        (2, "delay of the right ear in time steps: ", 5.5, 6.5),
     ],
 )
 def test_readme_example(tmp_path, example, word, least, most):

@@ -53,7 +53,8 @@ class EProp:
         ``"weights"``, ``"delays"`` (of all connections that have them) or both; or, by the names of
         connections, what each learns (those that are not named learn their weights).
     delay_optimizer : Optimizer
-        For delays, which it counts in time steps and keeps between 0 and their ``max_delay``.
+        For delays, which it counts in time steps and keeps between 0 and their ``max_delay``, or
+        within narrower bounds of its own.
 
     Raises
     ------
@@ -179,13 +180,13 @@ class EProp:
             if delays:
                 where = gradients.where_of_delays[connection.name]
                 plastic.append(Plastic.of_delays(connection, where, *options))
-        return EPropLearner(self, trials, readout, [loss, *gradients.kernels], plastic)
+        return EPropLearner(self, trials, readout, connections, [loss, *gradients.kernels], plastic)
 
     def _check_learn(self, connections):
         """What is to learn must exist."""
         learns = [self.learns(connection) for connection in connections]
         for connection, (_, delays) in zip(connections, learns, strict=True):
-            if delays and connection.layout is None:
+            if delays and (connection.layout is None or not connection.layout.maximum):
                 raise DelayError(
                     f"'{connection.name}' has no delays that could learn: make it with delay and "
                     "max_delay."

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from brianlearn.errors import DelayError
+from brianlearn.feedback import Symmetric
 from brianlearn.graded import Graded
 from brianlearn.learners import eprop_adjoint, eprop_online
 from brianlearn.learners.eligibility import EligibilitySynapses
@@ -57,7 +59,7 @@ class Gradients:
         check_history(self.trials, histories + [self.readout] * bool(sums))
         first = 0
         for group, onto in populations.values():
-            carrier = _carrier(group, to_readouts)
+            carrier = _carrier(group, to_readouts, self.rule.feedback)
             feedback = self.rule.feedback.weights(carrier, first)
             first += carrier.shape[0]
             self._add_neurons(group, onto, feedback, isinstance(carrier, Graded))
@@ -88,6 +90,7 @@ class Gradients:
             self._collect(onto, teller)
 
     def _add_readouts(self, onto):
+        _check_graded(onto, self.readout)
         for connection in onto:
             if isinstance(connection, Graded):
                 label = f"{self.name}_{connection.name}_gradient"
@@ -149,11 +152,44 @@ def _split(connections, readout):
     return sums, [connection for connection in connections if connection.name not in own]
 
 
-def _carrier(group, to_readouts):
+def _check_graded(connections, readout):
+    """A graded connection sets a readout, so that it is the only one, and reads sums."""
+    graded = [connection for connection in connections if isinstance(connection, Graded)]
+    if graded and len(connections) > 1:
+        raise ValueError(
+            f"'{graded[0].name}' sets what '{readout.name}' holds, whatever "
+            f"{', '.join(repr(c.name) for c in connections if c is not graded[0])} adds: use one."
+        )
+    for one in graded:
+        if (one.reads, one.variable) != ("v", "v") or "tau_m" in (readout.namespace or {}):
+            raise ValueError(
+                f"'{one.name}' can learn if it reads 'v', and sets 'v' of a readout that does "
+                "nothing else, such as linear_readout."
+            )
+
+
+def _carrier(group, to_readouts, feedback):
     """The connection by which neurons reach the readouts, whose shape the feedback has."""
-    for connection in to_readouts:
-        if connection.source.name == group.name:
-            return connection
+    carriers = [one for one in to_readouts if one.source.name == group.name]
+    names = ", ".join(f"'{one.name}'" for one in carriers)
+    if len(carriers) > 1 and isinstance(feedback, Symmetric):
+        raise ValueError(
+            f"{names} all lead from '{group.name}' to the readouts, but symmetric feedback is that "
+            "of one connection: make one of them, or use Random or Given feedback."
+        )
+    for connection in carriers:
+        if connection.layout is not None:
+            raise DelayError(
+                f"{names} has delays, but learning signals of e-prop know of none on the way to "
+                "the readouts: leave them out, or let the connections before it not learn."
+            )
+        if isinstance(connection, Graded) and "_spikespace" in group.variables:
+            raise TypeError(
+                f"{names} reads a variable of '{group.name}', whose gradient is that of its "
+                "spikes: connect it by a Projection."
+            )
+    if carriers:
+        return carriers[0]
     raise ValueError(
         f"No connection among those that learn leads from '{group.name}' to the readouts: its "
         "neurons have no learning signal. Add that connection."

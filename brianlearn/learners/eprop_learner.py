@@ -9,6 +9,7 @@ from brian2.core.variables import ArrayVariable
 from brian2.units.allunits import second
 
 from brianlearn import record
+from brianlearn.optimizers import Optimizer
 
 __all__ = ["EPropLearner", "Plastic"]
 
@@ -53,8 +54,11 @@ class Plastic:
     def of_delays(cls, connection, gradient, rule, trials, scale, name) -> "Plastic":
         """Make the optimizer of a connection's delays."""
         layout = connection.layout
-        bounds = {"lower": 0.0, "upper": float(layout.maximum)}
-        wanted = replace(rule.delay_optimizer, **bounds)
+        wanted = rule.delay_optimizer
+        upper = layout.maximum if wanted.upper == Optimizer.upper else wanted.upper
+        bounds = {"lower": max(0.0, wanted.lower), "upper": float(min(upper, layout.maximum))}
+        wanted = replace(wanted, **bounds)
+        wanted.check(layout.steps, f"{connection.name}.delays")
         delays = (connection, "delay_steps")
         optimizer = wanted.attach(
             trials, rule.trials_per_update, scale, np.ones(layout.steps.size, dtype=bool), gradient,
@@ -82,7 +86,7 @@ class Plastic:
         if values is None:
             return np.asarray(self.connection.matrix)
         mask = self.connection.mask
-        if len(values) == mask.size:
+        if getattr(self.connection, "is_dense", False):
             return np.where(mask, values.reshape(mask.shape), 0)
         matrix = np.zeros(mask.shape)
         matrix[mask] = values[: mask.sum()]  # of Synapses, the first sample's copy
@@ -118,7 +122,8 @@ class EPropLearner:
         nothing changes).
     """
 
-    def __init__(self, rule, trials, readout, kernels, plastic):
+    def __init__(self, rule, trials, readout, connections, kernels, plastic):
+        self.connections = connections
         self.rule, self.trials, self.readout = rule, trials, readout
         self.loss_kernel = kernels[0]
         self.plastic = {item.name: item for item in plastic}
@@ -160,7 +165,8 @@ class EPropLearner:
         """The kernels that change weights, or delays."""
         chosen = [i.optimizer for i in self.plastic.values() if i.is_delays == delays]
         if not chosen:
-            raise ValueError(f"No {'delays' if delays else 'weights'} learn in this network.")
+            hint = "" if delays else "; delays have a learning rate of their own (delays=True)"
+            raise ValueError(f"No {'delays' if delays else 'weights'} learn in this network{hint}.")
         return chosen
 
     def _rate(self, delays):
@@ -195,6 +201,11 @@ class EPropLearner:
         """
         delays = [name for name, item in self.plastic.items() if item.is_delays]
         saved = record.load(path, *self.plastic, *(["dt"] if delays else []))
+        if unused := saved.keys() - {*self.plastic, "dt"}:
+            raise ValueError(
+                f"{path} also holds {', '.join(sorted(unused))}, which nothing here would take: "
+                "let the rule learn them (with learning rate 0, if they are to stay)."
+            )
         if delays and saved["dt"] != float(self.trials.clock.dt):
             raise ValueError(
                 f"{path} counts delays in time steps of {saved['dt'] * second}, but the time step "
@@ -218,11 +229,11 @@ class EPropLearner:
     def description(self) -> dict:
         """What a checkpoint must agree with: the rule, sizes, and the constants of all groups."""
         groups = {self.readout.name: self.readout}
-        for item in self.plastic.values():
-            for group in (item.connection.source, item.connection.target):
+        for connection in self.connections:
+            for group in (connection.source, connection.target):
                 groups[group.name] = group
         rule = {field.name: str(getattr(self.rule, field.name)) for field in fields(self.rule)}
-        connections = {i.connection.name: i.connection for i in self.plastic.values()}
+        connections = {connection.name: connection for connection in self.connections}
         sizes = {name: list(connection.shape) for name, connection in connections.items()}
         masks = {f"{name}.mask": _digest(one.mask) for name, one in connections.items()}
         for name, one in connections.items():
@@ -230,6 +241,11 @@ class EPropLearner:
                 masks[f"{name}.max_delay"] = str(one.layout.maximum * self.trials.clock.dt)
                 masks[f"{name}.interpolates"] = str(one.layout.interpolates)
                 masks[f"{name}.delays"] = str(one.layout.shape)
+            weights, delays = self.rule.learns(one)
+            if not weights:
+                masks[f"{name}.fixed_weights"] = _digest(np.asarray(one.matrix))
+            if one.layout is not None and not delays:
+                masks[f"{name}.fixed_delays"] = _digest(one.layout.steps)
         models = {
             f"{name}.model": _digest(f"{group.equations}{group.state_updater.method_choice}")
             for name, group in groups.items()
