@@ -94,7 +94,8 @@ class Projection(Delayed, Kernel):
         Row by row. `matrix` shows them as sources x targets.
     delay_steps : array
         The delays in time steps, as they are stored; `delays` shows them as times. A change counts
-        for spikes that are emitted from then on.
+        for spikes that are emitted from then on. A `Recorder` records whole arrays such as these,
+        which Brian2's monitors do not.
     samples, sources, targets : int
         The size of the batch, and of one sample's groups.
 
@@ -194,7 +195,6 @@ class Projection(Delayed, Kernel):
                 **lists,
                 "fed": (target, variable),
             },
-            size=len(columns) if not self.is_dense else int(np.prod(shape)),
             faults=_FAULTS,
             clock=spiking.clock,
             when=moment.when,

@@ -260,3 +260,10 @@ def test_script_finds_all(tmp_path):
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["found"] == result["trials"] == 50
     assert max(result["presentations"]) <= 400
+
+
+def test_a_step_that_time_steps_do_not_tell(numpy_target):
+    defaultclock.dt = 1 * ms
+    source = SpikeGeneratorGroup(2, [0, 1], [5, 8] * ms)
+    with pytest.raises(ValueError, match="step .* is not a multiple of the time step"):
+        WinnerTakeAllDelays(step=0.1 * ms).attach(source, [2], [0, 1] * ms)

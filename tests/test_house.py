@@ -13,12 +13,10 @@ SOURCES = sorted([*ROOT.glob("brianlearn/**/*.py"), *ROOT.glob("models/*.py")])
 # Who may import what of ours: a layer names those below it.
 LAYERS = [
     {"errors", "checks", "record", "schedule", "plots", "surrogates", "feedback", "trial"},
-    {"cache", "move_delays", "regularizers"},
+    {"cache", "connectivity", "delays", "move_delays", "regularizers"},
     {"kernel"},
     {
         "attachment",
-        "connectivity",
-        "delays",
         "export",
         "inputs",
         "optimizers",

@@ -71,7 +71,9 @@ class WinnerTakeAllDelays:
     Parameters
     ----------
     presentation : Quantity
-        How long each lasts. All states begin anew, but for the delays.
+        How long each lasts, as the source's patterns do. All states begin anew, but for the delays;
+        so it must be long enough for the last spike to arrive before the next begins, and for the
+        threshold to fall to what a neuron can reach.
     step, max_delay : Quantity
         The delays are 0, step, 2 step, ..., ``max_delay``.
     reference_delay : Quantity
@@ -182,7 +184,8 @@ class WinnerTakeAllDelays:
 class DelayCompetition:
     """Neurons that compete for delays; made by `WinnerTakeAllDelays.attach`.
 
-    A `Network` takes it as it takes any collection of Brian2 objects.
+    A `Network` takes it as it takes any collection of Brian2 objects; Brian2's ``run`` without a
+    network would not find what is in it.
 
     Attributes
     ----------
@@ -204,6 +207,7 @@ class DelayCompetition:
                 f"'{source.name}' has {len(source)} neurons: two for each of the "
                 f"{len(competitors)} patterns are needed, and at least two competitors."
             )
+        Steps(rule.step, "step").count(source.clock.dt)  # delays that differ must arrive apart
         self.rule, self.name = rule, name
         self.pattern = np.repeat(np.arange(len(competitors)), competitors)
         if len(rule.places(delays)) != len(self.pattern):
