@@ -23,7 +23,9 @@ def choose(name):
 
 
 # Cython compiles object by object, which takes a network of many a minute or more
-CYTHON_LATER = ["numpy", pytest.param("cython", marks=pytest.mark.slow), "cpp_standalone"]
+_CYTHON = pytest.param("cython", marks=pytest.mark.slow)
+CYTHON_LATER = ["numpy", _CYTHON, "cpp_standalone"]
+COMPILED_LATER = ["numpy", _CYTHON, pytest.param("cpp_standalone", marks=pytest.mark.slow)]
 
 
 @pytest.fixture(params=TARGETS)

@@ -85,7 +85,7 @@ cases = st.builds(
 
 @settings(
     deadline=None,
-    max_examples=10,
+    max_examples=6,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -23,7 +23,7 @@ from brianlearn import (
     simulate,
 )
 from brianlearn.models import delay_dendrite
-from conftest import CYTHON_LATER
+from conftest import COMPILED_LATER
 
 
 def small(rule, raster=None, labels=(0, 1), with_first=None, **options):
@@ -48,7 +48,7 @@ def small(rule, raster=None, labels=(0, 1), with_first=None, **options):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("target", CYTHON_LATER, indirect=True)
+@pytest.mark.parametrize("target", COMPILED_LATER, indirect=True)
 def test_delays_meet_and_stay_in_bounds(target):
     """Spikes that are emitted together come to arrive together; a bound is where a delay ends."""
     built = small(

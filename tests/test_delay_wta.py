@@ -20,6 +20,7 @@ from brian2 import (
 
 from brianlearn import WinnerTakeAllDelays, check_delays, plots, simulate
 from brianlearn.tasks import winner
+from conftest import COMPILED_LATER
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "delay_wta.py"
 RULE = WinnerTakeAllDelays(
@@ -62,11 +63,7 @@ def compete(heard, competitors, begin, presentations=BOUND):
     return won, won_with, fired, RULE.places(competition.neurons.own_delay[:])
 
 
-@pytest.mark.parametrize(
-    "target",
-    ["numpy", "cpp_standalone", pytest.param("cython", marks=pytest.mark.slow)],
-    indirect=True,
-)
+@pytest.mark.parametrize("target", COMPILED_LATER, indirect=True)
 def test_search(target):
     """Two to eight competitors for each pattern: every victory is where brute force says."""
     heard = patterns([-5, 5, 0, 3, -2, 1, 4])

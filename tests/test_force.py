@@ -8,7 +8,7 @@ import oracles
 from brianlearn import RLS, Readout, simulate
 from brianlearn.models import force_lif
 from brianlearn.targets import TARGETS
-from conftest import CYTHON_LATER, choose
+from conftest import COMPILED_LATER, choose
 
 N, STEPS, FIRST = 200, 9000, 4000  # neurons, time steps, where learning begins
 UPDATES = range(FIRST + 50, STEPS, 50)
@@ -111,6 +111,7 @@ def test_targets_agree():
 
 
 @pytest.mark.parametrize("how", ["switched off", "outside its window"])
+@pytest.mark.parametrize("target", COMPILED_LATER, indirect=True)
 def test_learning_off_changes_nothing(target, how):
     plain = run(target, learner=False)
     if how == "switched off":
@@ -122,7 +123,7 @@ def test_learning_off_changes_nothing(target, how):
     assert not idle["decoders"].any()
 
 
-@pytest.mark.parametrize("target", CYTHON_LATER, indirect=True)
+@pytest.mark.parametrize("target", COMPILED_LATER, indirect=True)
 def test_carriers_agree(target):
     """Brian2's Synapses carry the same weights, and give the same network."""
     ours, theirs = run(target), run(target, carrier="synapses")

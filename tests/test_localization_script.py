@@ -18,15 +18,16 @@ KEYS = {
 def test_variants(tmp_path, variant):
     """Every file; delays move only where they may; the weights learn in both networks."""
     neurons = ("--neurons", 5) if variant != "delays" else ()
+    fibres = (1, 2) if variant == "readout" else (2,)
     result, printed = run(
-        "delay_localization", tmp_path, *TINY, "--variant", variant, "--fibres", 1, 2, *neurons
+        "delay_localization", tmp_path, *TINY, "--variant", variant, "--fibres", *fibres, *neurons
     )
     assert KEYS | {"losses", "run_seconds", "setup_seconds", "target", "seed"} <= result.keys()
     assert result["fibres_2.accuracy"] == result["accuracy"]
-    assert len(result["losses"]) == len(result["fibres_1.frozen_losses"]) == 6
-    assert printed.count("mean absolute error") == 2
-    for fibres in (1, 2):
-        assert (tmp_path / f"fibres_{fibres}.png").stat().st_size > 10_000
+    assert len(result["losses"]) == len(result["fibres_2.frozen_losses"]) == 6
+    assert printed.count("mean absolute error") == len(fibres)
+    for count in fibres:
+        assert (tmp_path / f"fibres_{count}.png").stat().st_size > 10_000
     with np.load(tmp_path / "record.npz") as record:
         for name, moves in (("learnt", True), ("frozen", False)):
             before, after = (record[f"fibres_2.{name}.{key}"] for key in ("before", "after"))

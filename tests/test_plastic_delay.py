@@ -208,7 +208,7 @@ def run_twice(network, synapses, folder):
     ("target", "threads"),
     [
         ("numpy", 0),
-        ("cython", 0),
+        pytest.param("cython", 0, marks=pytest.mark.slow),
         ("cpp_standalone", 0),
         pytest.param("cpp_standalone", 3, marks=pytest.mark.slow),
     ],

@@ -23,7 +23,7 @@ from brianlearn import (
     Readout,
     simulate,
 )
-from conftest import choose
+from conftest import COMPILED_LATER, CYTHON_LATER, choose
 
 RULE = {"alpha": 0.1 * second**2, "every": 1 * ms}
 
@@ -35,6 +35,7 @@ def rates(n=7):
     return group
 
 
+@pytest.mark.parametrize("target", CYTHON_LATER, indirect=True)
 def test_reads_and_feeds(target):
     """Several outputs of a subgroup, and what comes back through encoders, on every target."""
     group = rates(12)
@@ -95,6 +96,7 @@ def learn(target, duration, folder=None):
     return group, readout, learner
 
 
+@pytest.mark.parametrize("target", COMPILED_LATER, indirect=True)
 def test_resumes_where_it_was_saved(target, tmp_path):
     """Half, saved, and another half in a new network: the same as the whole, to the bit."""
     group, readout, learner = learn(target, 4 * ms)
@@ -117,6 +119,7 @@ def test_refuses_the_state_of_another_size(numpy_target, tmp_path):
         other.load(tmp_path / "learner.npz")
 
 
+@pytest.mark.parametrize("target", CYTHON_LATER, indirect=True)
 def test_divergence_is_named(target):
     """With the time and the likely cause, from standalone too; the run stops there."""
     group = rates()

@@ -12,6 +12,7 @@ from brian2 import Network, StateMonitor, ms, network_operation
 from brianlearn import DivergenceError, Phase, Training, Trial, set_target, simulate
 from brianlearn.training import display
 from brianlearn.training import training as module
+from conftest import COMPILED_LATER
 from eprop_build import build, presented
 from eprop_cases import Case
 
@@ -73,18 +74,10 @@ def killed_after(seconds, path, target):
     return not done
 
 
-@pytest.mark.parametrize(
-    ("name", "moments"),
-    [
-        ("cpp_standalone", 1),
-        pytest.param("cpp_standalone", 10, marks=pytest.mark.slow),
-        pytest.param("cython", 10, marks=pytest.mark.slow),
-    ],
-)
-def test_killed_and_resumed_is_uninterrupted(
-    name, moments, tmp_path, small_chunks, target_restored
-):
-    """Killed at random moments, each time a run of its own, then resumed: the same bits."""
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cpp_standalone", "cython"])
+def test_killed_and_resumed_is_uninterrupted(name, tmp_path, small_chunks, target_restored):
+    """Killed at ten random moments, each time a run of its own, then resumed: the same bits."""
     set_target(name)
     train(tmp_path / "compiled.npz", resume=False)
     began = time.time()
@@ -94,7 +87,7 @@ def test_killed_and_resumed_is_uninterrupted(
     whole = weights(tmp_path / "whole.npz")
     random = np.random.default_rng(1)
     interrupted = 0
-    for moment in range(moments):
+    for moment in range(10):
         path = tmp_path / f"killed_{moment}.npz"
         interrupted += killed_after(random.uniform(0.2, 1) * longest, path, name)
         set_target(name)
@@ -183,11 +176,7 @@ def test_wrong_trial_is_named(numpy_target):
 RIGHT = Trial.from_raster(np.zeros((200, 6)), np.zeros((200, 1)))
 
 
-@pytest.mark.parametrize(
-    "target",
-    ["numpy", "cpp_standalone", pytest.param("cython", marks=pytest.mark.slow)],
-    indirect=True,
-)
+@pytest.mark.parametrize("target", COMPILED_LATER, indirect=True)
 def test_learning_rate_of_a_phase(target):
     """A learning rate of 0 leaves the weights; it can be set again, on every target."""
     training, trial, _ = training_of(case())
