@@ -106,12 +106,17 @@ FIXED = {
         random_case(3, iterations=1, beta=np.full(6, 0.2), tau_adapt=40.0, window=30), False
     ),
 }  # fmt: skip
-COMPILED = [pytest.param(t, marks=pytest.mark.slow) for t in ("cython", "cpp_standalone")]
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", FIXED)
-@pytest.mark.parametrize("target", ["numpy", *COMPILED], indirect=True)
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        *(("numpy", name) for name in FIXED),
+        *(pytest.param(t, "LIF", marks=pytest.mark.slow) for t in ("cython", "cpp_standalone")),
+    ],
+    indirect=["target"],
+)
 def test_fixed_cases(target, name, form):
     case, interpolate = FIXED[name]
     steps, options = delays_of(case, 7, interpolate)

@@ -205,11 +205,15 @@ def test_graded_readout(numpy_target, form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("interpolate", [False, True])
 @pytest.mark.parametrize(
-    "target",
-    ["numpy", *(pytest.param(t, marks=pytest.mark.slow) for t in ("cython", "cpp_standalone"))],
-    indirect=True,
+    ("target", "interpolate"),
+    [
+        ("numpy", False),
+        ("numpy", True),
+        pytest.param("cython", True, marks=pytest.mark.slow),
+        pytest.param("cpp_standalone", True, marks=pytest.mark.slow),
+    ],
+    indirect=["target"],
 )
 def test_spiking_dendrites_equal_the_oracle(target, form, interpolate):
     """Eligibility through spikes that empty the dendrites, filtered by leaky readouts."""
