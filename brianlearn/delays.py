@@ -232,11 +232,17 @@ class Delayed:
 
         Raises
         ------
-        TypeError
+        brianlearn.errors.DelayError
             If there are none.
         """
-        steps = self.require_delays().matrix(np.array(self._array("delay_steps")), self.mask)
+        layout = self.require_delays()
+        steps = layout.matrix(self.present_delay_steps, self.mask)
         return steps * self.clock.dt
+
+    @property
+    def present_delay_steps(self) -> np.ndarray:
+        """The delays in time steps as they are stored, also before a run in standalone mode."""
+        return np.array(self._array("delay_steps"))
 
     def set_delays(self, delay: Quantity) -> None:
         """Set all delays, given as `delays` shows them; for spikes emitted from now on.

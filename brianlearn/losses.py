@@ -170,7 +170,10 @@ class BestSoFar(Loss):
     The best is the largest that any readout has said to a sample of the same label, in this trial
     or, while it learned, before. The readout of the label is to reach it, and no other readout
     learns. A loss of 0 does not tell that something was learned: the first answer is the best so
-    far.
+    far. It is the trial's last time step that counts, whatever the learning window.
+
+    The loss of the learning-delays notebooks of Ghosh et al. (2025), eNeuro 12(7),
+    doi:10.1523/ENEURO.0383-24.2025.
 
     Parameters
     ----------

@@ -191,6 +191,8 @@ def test_what_cannot_move_is_refused(numpy_target):
         build(case, "adjoint", learn={"w_new": ("weights",)})
     with pytest.raises(ValueError, match="learn is 'delays', but must be"):
         EProp(learn="delays")
+    with pytest.raises(ValueError, match="learn is .*None.*, but must be"):
+        EProp(learn={"w_in": None})
     with pytest.raises(ValueError, match="Nothing is to learn"):
         build(case, "adjoint", learn=())
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from brian2 import Network, defaultclock, ms
+from brian2 import Hz, Network, defaultclock, ms
 
 import delay_oracle as oracle
 from brianlearn import (
@@ -13,6 +13,7 @@ from brianlearn import (
     DelayError,
     DelayLearning,
     DivergenceError,
+    FiringRate,
     MeanSquaredError,
     Phase,
     Projection,
@@ -231,3 +232,22 @@ def test_files_with_more_than_is_learned(numpy_target, tmp_path):
     alone = small(DelayLearning(learn=("weights",)))
     with pytest.raises(ValueError, match=r"also holds second\.delays, which nothing here would"):
         alone.learner.load(tmp_path / "both.npz")
+
+
+def test_rates_of_what_never_spikes(numpy_target):
+    rule = DelayLearning(regularizer=FiringRate(1.0, 10 * Hz))
+    with pytest.raises(ValueError, match="'somas' never spikes, so that no firing rate"):
+        small(rule)
+
+
+def test_delays_that_were_set_are_those_that_are_fixed(numpy_target, tmp_path):
+    """A checkpoint tells the present delays of a connection from those that it was made with."""
+    rule = DelayLearning(learn={"second": ("delays",), "first": ()})
+    descriptions = []
+    for moved in (False, True):
+        built = small(rule, with_first=5)
+        first = built.learner.connections[0]
+        if moved:
+            first.set_delays(np.array([[4.0]]) * ms)
+        descriptions.append(built.learner.description()["first.fixed_delays"])
+    assert descriptions[0] != descriptions[1]

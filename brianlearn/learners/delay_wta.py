@@ -175,8 +175,8 @@ class WinnerTakeAllDelays:
         brian2.DimensionMismatchError
             If the delays are no times.
         ValueError
-            If the numbers do not fit, a pattern has a single neuron, or a delay is no whole number
-            of steps up to ``max_delay``.
+            If the numbers do not fit, a pattern has a single neuron, a delay is no whole number of
+            steps up to ``max_delay``, or ``step`` is no whole number of time steps.
         """
         return DelayCompetition(self, source, competitors, delays, events or {}, name)
 

@@ -55,7 +55,9 @@ class EligibilitySynapses(Synapses):
     Raises
     ------
     ValueError
-        If weights and groups do not fit.
+        If weights and groups do not fit, or delays come with lines of one's own.
+    brian2.DimensionMismatchError, brianlearn.errors.DelayError
+        If delays are no times, negative, or longer than ``max_delay``.
 
     Examples
     --------
@@ -82,7 +84,7 @@ class EligibilitySynapses(Synapses):
                 "weight is not 0."
             )
         check_readout(readout)
-        self.layout = None
+        self.layout = self.present_delay_steps = None
         if delay is not None:
             if on_pre is not None or update is not None:
                 raise ValueError(
@@ -130,6 +132,9 @@ class EligibilitySynapses(Synapses):
 
     def _move_delays(self):
         """Let both parts of a spike follow the delay."""
+        self.present_delay_steps = (
+            self.layout.steps
+        )  # which standalone mode cannot ask before a run
         self.delay_steps = np.tile(self.layout.steps, self.samples)
         self.run_regularly("lead = floor(delay_steps)*dt", **schedule.DELAYS._asdict())
         longest = self.layout.maximum * self.target.clock.dt
@@ -155,9 +160,9 @@ class EligibilitySynapses(Synapses):
 
     def set_delay_steps(self, steps) -> None:
         """Set all delays, in time steps, given as sources x targets."""
-        self.delay_steps = np.tile(
-            self.layout.stored(steps, self.mask, self.target.clock.dt), self.samples
-        )
+        stored = self.layout.stored(steps, self.mask, self.target.clock.dt)
+        self.present_delay_steps = stored
+        self.delay_steps = np.tile(stored, self.samples)
 
     @property
     def states(self) -> list:

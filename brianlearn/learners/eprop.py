@@ -111,7 +111,7 @@ class EProp:
             )
         listed = [*self.learn.values()] if isinstance(self.learn, dict) else [self.learn]
         for one in listed:
-            if isinstance(one, str) or not set(one) <= {"weights", "delays"}:
+            if not isinstance(one, tuple | list | set) or not set(one) <= {"weights", "delays"}:
                 raise ValueError(
                     f'learn is {self.learn!r}, but must be ("weights",), ("delays",) or both, or '
                     "one of these for each connection's name."

@@ -234,7 +234,7 @@ def gradient_of_neurons(neurons, projections, rule, readout, feedback, integrate
             "tau_adapt": find_constant(neurons, "tau_adapt") if adapting else np.ones(1),
             "tau_out": np.ones(1) if integrates else find_constant(readout, "tau_m"),
             "integrates": np.int64(integrates),
-            "c_reg": float(rule.regularizer.c_reg) if "_spikespace" in neurons.variables else 0.0,
+            "c_reg": float(rule.regularizer.c_reg),
             "rate": float(rule.regularizer.rate),
             "psi_history": Scratch(history),
             "spike_counts": Scratch(len(neurons), np.int64),

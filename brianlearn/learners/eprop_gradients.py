@@ -76,6 +76,11 @@ class Gradients:
         for variable in variables:
             check_neurons(group, variable)
         check_is_reset(group, self.trials)
+        if self.rule.regularizer.c_reg and "_spikespace" not in group.variables:
+            raise ValueError(
+                f"'{group.name}' never spikes, so that no firing rate can be regularized: leave the "
+                "regularizer out."
+            )
         for variable in variables:
             heard = [connection for connection in onto if connection.variable == variable]
             if isinstance(heard[0], Projection):

@@ -58,7 +58,7 @@ class Plastic:
         upper = layout.maximum if wanted.upper == Optimizer.upper else wanted.upper
         bounds = {"lower": max(0.0, wanted.lower), "upper": float(min(upper, layout.maximum))}
         wanted = replace(wanted, **bounds)
-        wanted.check(layout.steps, f"{connection.name}.delays")
+        wanted.check(connection.present_delay_steps, f"{connection.name}.delays")
         delays = (connection, "delay_steps")
         optimizer = wanted.attach(
             trials, rule.trials_per_update, scale, np.ones(layout.steps.size, dtype=bool), gradient,
@@ -245,7 +245,7 @@ class EPropLearner:
             if not weights:
                 masks[f"{name}.fixed_weights"] = _digest(np.asarray(one.matrix))
             if one.layout is not None and not delays:
-                masks[f"{name}.fixed_delays"] = _digest(one.layout.steps)
+                masks[f"{name}.fixed_delays"] = _digest(one.present_delay_steps)
         models = {
             f"{name}.model": _digest(f"{group.equations}{group.state_updater.method_choice}")
             for name, group in groups.items()

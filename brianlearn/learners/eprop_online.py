@@ -80,7 +80,6 @@ def collect_gradient(synapses, rule, teller, trials, name, of="") -> Kernel:
     """
     find_array(synapses, f"{of}gradient")
     sums = f"{of}gradient" if teller is None else f"{of}eligibility_sum"
-    spiking = "_spikespace" in synapses.target.variables
     nothing = np.zeros(trials.samples, dtype=np.int64)
     post = np.nonzero(synapses.mask)[1]
     return Kernel(
@@ -92,7 +91,7 @@ def collect_gradient(synapses, rule, teller, trials, name, of="") -> Kernel:
             "interval": (trials.clock, "dt"),
             "learning": (trials, "learning"),
             "samples": np.int64(trials.samples),
-            "c_reg": float(rule.regularizer.c_reg) if teller and spiking else 0.0,
+            "c_reg": float(rule.regularizer.c_reg) if teller else 0.0,
             "rate": float(rule.regularizer.rate),
             "spike_counts": (teller, "spike_counts") if teller else nothing,
             "post": (post if teller else 0 * post).astype(np.int32),
