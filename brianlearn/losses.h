@@ -34,19 +34,19 @@ static int judge(int64_t last, int64_t samples, const Array<double>& output_sum,
     return std::isfinite(*loss) ? 0 : NOT_A_NUMBER;
 }
 
-int mean_squared_error(Array<int64_t> step, Array<int64_t> steps, Array<int64_t> window,
-                       Array<char> recording, Array<int64_t> samples, Array<double> v, Array<double> target,
-                       Array<double> output, Array<double> error, Array<double> output_sum,
-                       Array<double> target_sum, Array<double> total, Array<double> loss,
-                       Array<double> accuracy)
+int mean_squared_error(Array<int64_t> step, Array<int64_t> steps, Array<double> window,
+                       Array<int64_t> open_steps, Array<char> recording, Array<int64_t> samples,
+                       Array<double> v, Array<double> target, Array<double> output,
+                       Array<double> error, Array<double> output_sum, Array<double> target_sum,
+                       Array<double> total, Array<double> loss, Array<double> accuracy)
 {
     begin(step[0], total, output_sum, target_sum);
-    const bool open = step[0] >= steps[0] - window[0];
+    const double gain = window[step[0]];
     for (size_t k = 0; k < v.size; k++) {
         output[k] = v[k];
-        error[k] = open ? v[k] - target[k] : 0;
+        error[k] = gain * (v[k] - target[k]);
     }
-    if (open) {
+    if (gain != 0) {
         double sum = 0;
         for (size_t k = 0; k < v.size; k++) {
             sum += error[k] * error[k];
@@ -59,14 +59,15 @@ int mean_squared_error(Array<int64_t> step, Array<int64_t> steps, Array<int64_t>
                  loss.data, accuracy.data);
 }
 
-int cross_entropy(Array<int64_t> step, Array<int64_t> steps, Array<int64_t> window,
-                  Array<char> recording, Array<int64_t> samples, Array<double> v, Array<double> target,
-                  Array<double> output, Array<double> error, Array<double> output_sum,
-                  Array<double> target_sum, Array<double> total, Array<double> loss,
-                  Array<double> accuracy)
+int cross_entropy(Array<int64_t> step, Array<int64_t> steps, Array<double> window,
+                  Array<int64_t> open_steps, Array<char> recording, Array<int64_t> samples,
+                  Array<double> v, Array<double> target, Array<double> output, Array<double> error,
+                  Array<double> output_sum, Array<double> target_sum, Array<double> total,
+                  Array<double> loss, Array<double> accuracy)
 {
     begin(step[0], total, output_sum, target_sum);
-    const bool open = step[0] >= steps[0] - window[0];
+    const double gain = window[step[0]];
+    const bool open = gain != 0;
     if (!open)
         for (size_t k = 0; k < error.size; k++) error[k] = 0;
     if (!open && !recording[0]) return 0;
@@ -83,24 +84,24 @@ int cross_entropy(Array<int64_t> step, Array<int64_t> steps, Array<int64_t> wind
             const double log_p = u[k] - top - log_sum;
             const int64_t i = first + k;
             output[i] = std::exp(log_p);
-            error[i] = open ? output[i] - target[i] : 0;
+            error[i] = gain * (output[i] - target[i]);
             if (!open) continue;
             sum += target[i] * log_p;
             output_sum[i] += output[i];
             target_sum[i] += target[i];
         }
     }
-    if (open) total[0] -= sum / window[0];
+    if (open) total[0] -= gain * sum / open_steps[0];
     return judge(step[0] == steps[0] - 1, samples[0], output_sum, target_sum, total.data,
                  loss.data, accuracy.data);
 }
 
-int best_so_far(Array<int64_t> step, Array<int64_t> steps, Array<int64_t> window,
-                Array<char> recording, Array<int64_t> samples, Array<double> v, Array<double> target,
-                Array<double> output, Array<double> error, Array<double> output_sum,
-                Array<double> target_sum, Array<char> learning, Array<double> best,
-                Array<double> aspiration, Array<double> total, Array<double> loss,
-                Array<double> accuracy)
+int best_so_far(Array<int64_t> step, Array<int64_t> steps, Array<double> window,
+                Array<int64_t> open_steps, Array<char> recording, Array<int64_t> samples,
+                Array<double> v, Array<double> target, Array<double> output, Array<double> error,
+                Array<double> output_sum, Array<double> target_sum, Array<char> learning,
+                Array<double> best, Array<double> aspiration, Array<double> total,
+                Array<double> loss, Array<double> accuracy)
 {
     begin(step[0], total, output_sum, target_sum);
     const int64_t readouts = v.size / samples[0];

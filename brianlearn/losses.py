@@ -9,7 +9,7 @@ from brianlearn import schedule
 from brianlearn.errors import DivergenceError
 from brianlearn.kernel import Kernel, Scratch
 
-__all__ = ["BestSoFar", "CrossEntropy", "Loss", "MeanSquaredError"]
+__all__ = ["BestSoFar", "CrossEntropy", "Loss", "MeanSquaredError", "hears_later"]
 
 NOT_A_NUMBER = 1
 _WORST = -1e300  # before anything was said; a checkpoint holds finite numbers only
@@ -22,42 +22,41 @@ _FAULTS = {
 }
 
 
-def mean_squared_error(step, steps, window, recording, samples, v, target, output, error,
+def mean_squared_error(step, steps, window, open_steps, recording, samples, v, target, output, error,
                        output_sum, target_sum, total, loss, accuracy):  # fmt: skip
     """The Python form: half the squared error, summed over the window and over the readouts."""
     _begin(step, total, output_sum, target_sum)
     output[:] = v
-    error[:] = 0
-    if step[0] >= steps[0] - window[0]:
-        error[:] = v - target
+    error[:] = window[step[0]] * (v - target)
+    if window[step[0]]:
         total += 0.5 * (error @ error)
         output_sum += output
         target_sum += target
     return _judge(step, steps, samples, total, loss, accuracy, output_sum, target_sum)
 
 
-def cross_entropy(step, steps, window, recording, samples, v, target, output, error,
+def cross_entropy(step, steps, window, open_steps, recording, samples, v, target, output, error,
                   output_sum, target_sum, total, loss, accuracy):  # fmt: skip
     """The Python form: minus the log of the softmax at the target, averaged over the window."""
     _begin(step, total, output_sum, target_sum)
-    open_window = step[0] >= steps[0] - window[0]
+    gain = window[step[0]]
     error[:] = 0
-    if not (open_window or recording[0]):
+    if not (gain or recording[0]):
         return 0
     exponent = v.reshape(samples[0], -1)
     exponent = exponent - exponent.max(axis=1, keepdims=True)
     log_sum = np.log(np.exp(exponent).sum(axis=1, keepdims=True))
     logs = (exponent - log_sum).ravel()
     output[:] = np.exp(logs)
-    if open_window:
-        error[:] = output - target
-        total -= target @ logs / window[0]
+    if gain:
+        error[:] = gain * (output - target)
+        total -= gain * (target @ logs) / open_steps[0]
         output_sum += output
         target_sum += target
     return _judge(step, steps, samples, total, loss, accuracy, output_sum, target_sum)
 
 
-def best_so_far(step, steps, window, recording, samples, v, target, output, error, output_sum,
+def best_so_far(step, steps, window, open_steps, recording, samples, v, target, output, error, output_sum,
                 target_sum, learning, best, aspiration, total, loss, accuracy):  # fmt: skip
     """The Python form: the squared distance from the best that was ever said to such a sample."""
     _begin(step, total, output_sum, target_sum)
@@ -95,6 +94,12 @@ def _judge(step, steps, samples, total, loss, accuracy, output_sum, target_sum):
     return 0 if np.isfinite(loss[0]) else NOT_A_NUMBER
 
 
+def hears_later(readout) -> bool:
+    """Whether a readout hears spikes only in the step after theirs, as neurons do."""
+    updater = readout.state_updater
+    return schedule.before((updater.when, updater.order), schedule.PROPAGATE)
+
+
 @dataclass(frozen=True)
 class Loss:
     """A loss; `attach` makes its kernel."""
@@ -106,19 +111,21 @@ class Loss:
         """Arguments of the kernel that only this loss has, for so many readouts of a sample."""
         return {}
 
-    def attach(self, readout, trials, window: int, name: str) -> Kernel:
+    def attach(self, readout, trials, window: np.ndarray, name: str) -> Kernel:
         """The kernel that sets a readout's ``output`` and ``error`` in each step.
 
-        It has the variables ``loss`` and ``accuracy``, of the last trial that was completed.
+        ``window`` is what errors are multiplied by in each step of a trial. The kernel has the variables ``loss`` and ``accuracy``, of the last trial that was completed.
         """
         sums = Scratch(len(readout))
+        moment = schedule.LOSS_AT_ONCE if hears_later(readout) else schedule.LOSS
         return Kernel(
             type(self).form,
             files("brianlearn") / "losses.h",
             {
                 "step": (trials, "step"),
                 "steps": (trials, "steps"),
-                "window": np.int64(window),
+                "window": np.asarray(window, dtype=float),
+                "open_steps": np.int64(np.count_nonzero(window)),
                 "recording": (trials, "recording"),
                 "samples": np.int64(trials.samples),
                 **{name: (readout, name) for name in ("v", "target", "output", "error")},
@@ -131,8 +138,8 @@ class Loss:
             },
             faults=_FAULTS,
             clock=readout.clock,
-            when=schedule.LOSS.when,
-            order=schedule.LOSS.order,
+            when=moment.when,
+            order=moment.order,
             name=name,
         )
 

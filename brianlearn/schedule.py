@@ -22,9 +22,12 @@ __all__ = [
     "INTEGRATE",
     "LEARN",
     "LOSS",
+    "LOSS_AT_ONCE",
+    "NOTE",
     "OPTIMIZE",
     "PROGRESS",
     "PROPAGATE",
+    "RATES",
     "READOUT",
     "READOUT_INTEGRATES",
     "RECORD",
@@ -59,6 +62,9 @@ READOUT = Moment("start", -40)  # z = phi . r, which returns to the neurons at o
 LEARN = Moment("start", -20)  # before monitors, which record z before and phi after the update
 INTEGRATE = Moment("groups", 0)  # where Brian2 integrates
 THRESHOLD = Moment("thresholds", 0)  # where Brian2 looks for spikes
+LOSS_AT_ONCE = Moment("thresholds", 10)  # of readouts that have heard the last step's spikes
+RATES = Moment("thresholds", 15)
+NOTE = Moment("thresholds", 20)  # what learning at a spike asks for: before the spikes propagate
 PROPAGATE = Moment("synapses", 0)  # where Brian2's own Synapses act
 READOUT_INTEGRATES = Moment("synapses", 10)  # a membrane that hears this step's spikes
 LOSS = Moment("end", 0)

@@ -17,7 +17,9 @@ class Trial:
     Parameters
     ----------
     steps, indices : arrays of int
-        Input spikes, sorted by step: the step of the trial, and ``sample*neurons + neuron``.
+        Input spikes, sorted by step: the step of the trial, and ``sample*neurons + neuron``. A
+        neuron that is listed several times in a step transmits its weights as often; eligibility
+        traces see one spike.
     targets : array, optional
         What the readouts should be: steps x (samples*readouts).
     labels : array of int, optional
@@ -97,9 +99,10 @@ class Trial:
             wrong = indices.min() if indices.min() < 0 else indices.max()
             raise ValueError(f"a spike of neuron {wrong} lies outside the input's {N}.")
         order = steps.astype(np.int64) * N + indices
-        if np.any(np.diff(order) <= 0):
-            again = "is listed twice" if np.any(np.diff(np.sort(order)) == 0) else "is out of order"
-            raise ValueError(f"a spike {again}: sort them by step, then by neuron.")
+        if np.any(np.diff(order) < 0):
+            raise ValueError("a spike is out of order: sort them by step, then by neuron.")
+        if steps.size and np.bincount(steps).max() > N:
+            raise ValueError(f"more than {N} spikes in one step, one for each neuron of the input.")
         if not readouts:
             return
         if (self.targets is None) == (self.labels is None):

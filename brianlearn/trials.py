@@ -20,7 +20,7 @@ from brianlearn.kernel import Kernel, Scratch, Steps
 from brianlearn.kernel.path import decode, encode
 from brianlearn.trial import LEARNING, RECORDING, Trial
 
-__all__ = ["Trials"]
+__all__ = ["Trials", "dynamic_states"]
 
 _HEADER = 4  # int64: events, labels, targets, flags
 UNREADABLE = 1
@@ -90,7 +90,8 @@ class Trials(Kernel):
     reset : group, or sequence of groups and of (group, variable)
         What begins at 0 in each trial: of neurons and readouts, all variables that are neither
         shared nor constant; of a `Projection` with delays, the spikes under way; the traces of
-        `EligibilitySynapses`. Of other Synapses, states have to be named.
+        `EligibilitySynapses`. Of other Synapses, states have to be named. None: the network goes
+        on from one trial to the next.
     readout : Group, optional
         Whose variable ``target`` is set.
     name : str
@@ -155,7 +156,7 @@ class Trials(Kernel):
                 "samples": np.int64(self.samples),
                 "spikes": (inputs, "_spikespace"),
                 "target": (readout, "target") if readout is not None else np.zeros(1),
-                "reset": states,
+                "reset": states or [np.zeros(1)],
                 "header": Scratch(_HEADER, np.int64),
                 "events": Scratch(2 * self.steps_per_trial * len(inputs), np.int32),
                 "target_values": Scratch(self.steps_per_trial * outputs),
@@ -242,7 +243,11 @@ class Trials(Kernel):
 
 def _named(pair, reset):
     """Whether a state was listed by itself, not with its whole group."""
-    listed = [] if isinstance(reset, Group) else [item for item in reset if isinstance(item, tuple)]
+    listed = (
+        []
+        if isinstance(reset, Group | None)
+        else [item for item in reset if isinstance(item, tuple)]
+    )
     return any(pair[0] is group and pair[1] == name for group, name in listed)
 
 
@@ -256,7 +261,22 @@ def _units(group, samples):
     return len(group) // samples
 
 
+def dynamic_states(group) -> list[str]:
+    """The variables of a group in which a network goes on: neither shared nor constant."""
+    return [
+        name
+        for name, variable in group.variables.items()
+        if isinstance(variable, ArrayVariable)
+        and variable.owner is not None
+        and variable.owner.name == group.name
+        and variable.dtype == np.float64
+        and not (variable.scalar or variable.constant or variable.read_only)
+    ]
+
+
 def _states(reset, samples):
+    if reset is None:
+        return []
     pairs = []
     for item in [reset] if isinstance(reset, Group) else reset:
         if isinstance(item, tuple):
@@ -277,15 +297,7 @@ def _states(reset, samples):
                 f"'{item.name}' uses Brian2's refractory=, which knows no trials: write it with a "
                 "variable, as eprop_lif does with t_free."
             )
-        pairs += [
-            (item, name)
-            for name, variable in item.variables.items()
-            if isinstance(variable, ArrayVariable)
-            and variable.owner is not None
-            and variable.owner.name == item.name
-            and variable.dtype == np.float64
-            and not (variable.scalar or variable.constant or variable.read_only)
-        ]
+        pairs += [(item, name) for name in dynamic_states(item)]
     if not pairs:
         raise ValueError("reset names no state: give the groups that begin anew in each trial.")
     return pairs

@@ -2,7 +2,6 @@
 
 from brian2 import second
 
-from brianlearn import surrogates
 from brianlearn.models.eprop_lif import EPropNeuron, _update, eprop_lif
 from brianlearn.template import Parameter
 
@@ -16,6 +15,6 @@ eprop_alif: EPropNeuron = eprop_lif.with_equations(
     beta : 1 (constant)                           # strength of the adaptation; 0 makes it a LIF
     """,
     name="eprop_alif",
-    update=_update(surrogates.piecewise_linear, "A"),
+    update=_update("A"),
     parameters={"tau_adapt": Parameter(2 * second, "time constant of the adaptation")},
 )

@@ -1,5 +1,7 @@
 """The leaky integrate-and-fire neuron that e-prop was published with (Bellec et al. 2020)."""
 
+import re
+
 from brian2 import ms
 
 from brianlearn import surrogates
@@ -25,14 +27,12 @@ class EPropNeuron(Template):
         --------
         >>> smooth = eprop_lif.with_surrogate(surrogates.exponential)
         """
-        return self.with_equations("", update=_update(surrogate, self._threshold))
-
-    @property
-    def _threshold(self) -> str:
-        return "A" if "A" in self.equations else "v_th"
+        threshold = "A" if "A" in self.equations else "v_th"
+        psi = rf"\g<1>{surrogate.of(f'v - {threshold}')}"
+        return self.with_equations("", update=re.sub(r"(psi = int\(.*?\)\*).*", psi, self.update))
 
 
-def _update(surrogate: Surrogate, threshold: str) -> str:
+def _update(threshold: str) -> str:
     """What happens in a time step after v has decayed; everything is published in this order."""
     adapt = "a = rho*a + z\n" if threshold == "A" else ""
     return f"""
@@ -40,7 +40,7 @@ def _update(surrogate: Surrogate, threshold: str) -> str:
     {adapt}
     x = 0
     z = int(v >= {threshold})*int(t >= t_free)
-    psi = int(t >= t_free)*{surrogate.of(f"v - {threshold}")}
+    psi = int(t >= t_free)*{surrogates.piecewise_linear.of(f"v - {threshold}")}
     """
 
 
@@ -56,7 +56,7 @@ eprop_lif = EPropNeuron(
     learning_signal : 1
     t_free : second                               # until then, refractory: no spike, psi is 0
     """,
-    update=_update(surrogates.piecewise_linear, "v_th"),
+    update=_update("v_th"),
     threshold="z > 0",
     reset="t_free = t + t_ref - 0.5*dt",  # v_th is subtracted in the next step
     method="exact",

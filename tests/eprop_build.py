@@ -171,7 +171,7 @@ def gradients_of(built):
         group, variable = plastic.gradient
         values, mask = np.asarray(getattr(group, variable)), plastic.connection.mask
         if plastic.is_delays:
-            gradients[name] = plastic.matrix(values)
+            gradients[name] = plastic.as_matrix(values)
             continue
         gradients[name] = np.zeros(mask.shape)
         gradients[name][mask] = values[mask.ravel()] if values.size == mask.size else values

@@ -230,7 +230,7 @@ def test_sparse_synapses_whose_copies_are_as_many_as_pairs(numpy_target):
     mask.ravel()[::3] = True
     case = replace(case, w_in=case.w_in * mask)
     built = build(case, "online", masks={"w_in": mask})
-    weights = built.learner.plastic["w_in"].matrix(np.asarray(built.w_in.w))
+    weights = built.learner.plastic["w_in"].as_matrix(np.asarray(built.w_in.w))
     assert np.array_equal(weights, case.w_in)
 
 

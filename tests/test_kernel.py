@@ -226,6 +226,8 @@ class TestRefuses:
 def test_brian2_alone(tmp_path):
     """Without `set_target` and `simulate`: Brian2's own device, flags and run."""
     set_device("cpp_standalone", directory=str(tmp_path / "project"))
+    get_device().reinit()  # of what another test has built
+    get_device().activate(directory=str(tmp_path / "project"))
     try:
         group = NeuronGroup(1, "x : 1", name="group")
         faults = {3: (DivergenceError, "x fell at t = {time}")}

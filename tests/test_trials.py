@@ -136,7 +136,7 @@ ZEROS = np.zeros((4, 4))
         (Trial([4], [0], ZEROS), "Trial 1: a spike at step 4 lies outside the trial"),
         (Trial([-1], [0], ZEROS), "a spike at step -1 lies outside the trial, .* 0 to 3"),
         (Trial([0], [6], ZEROS), "a spike of neuron 6 lies outside the input's 6"),
-        (Trial([0, 0], [1, 1], ZEROS), "a spike is listed twice"),
+        (Trial([0] * 7, [1] * 7, ZEROS), "more than 6 spikes in one step"),
         (Trial([1, 0], [1, 1], ZEROS), "a spike is out of order: sort them"),
         (Trial([0, 1], [0], ZEROS), "steps and indices differ"),
         (Trial(SILENT, SILENT), "need either targets or labels"),

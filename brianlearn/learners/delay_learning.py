@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from brianlearn.learners.eprop import EProp
 
 __all__ = ["DelayLearning"]
@@ -46,5 +48,7 @@ class DelayLearning(EProp):
 
     learn: tuple | dict = ("delays",)
 
-    def _window_steps(self, trials):
-        return 1 if self.window is None else super()._window_steps(trials)
+    def _window(self, trials):
+        if self.window is None:
+            return np.arange(trials.steps_per_trial) == trials.steps_per_trial - 1
+        return super()._window(trials)

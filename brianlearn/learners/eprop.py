@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from brian2.groups.neurongroup import NeuronGroup
 from brian2.groups.subgroup import Subgroup
-from brian2.units.fundamentalunits import Quantity
+from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity, get_dimensions
 
+from brianlearn.decay import check_decay
 from brianlearn.errors import DelayError, LearnerConflictError
 from brianlearn.feedback import Feedback, Symmetric
 from brianlearn.graded import Graded
@@ -16,13 +17,16 @@ from brianlearn.learners.eligibility import EligibilitySynapses
 from brianlearn.learners.eprop_gradients import Gradients
 from brianlearn.learners.eprop_learner import EPropLearner, Plastic
 from brianlearn.learners.eprop_parts import check_readout
+from brianlearn.learners.eprop_spike import learn_at_every_spike
 from brianlearn.losses import Loss, MeanSquaredError
 from brianlearn.optimizers import Adam, GradientDescent, Optimizer
 from brianlearn.projection import Projection
 from brianlearn.regularizers import FiringRate
-from brianlearn.trials import Trials
+from brianlearn.trials import Trials, dynamic_states
 
 __all__ = ["EProp"]
+
+FOREVER = 2**62  # time steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +46,25 @@ class EProp:
     feedback : Feedback
         `Symmetric`, `Random` or `Given`.
     regularizer : FiringRate
-    window : Quantity, optional
+    window : Quantity or array, optional
         The learning window at the trial's end, outside of which the error is 0; by default the
-        whole trial.
+        whole trial. Or what the error is multiplied by in each time step of a trial.
     average : bool
         Whether the gradient is divided by the window's number of steps.
     trials_per_update : int
         Trials (of all samples of the batch) whose gradients make one update together.
+    update : {"trial", "spike"}
+        When weights change: at the end of a trial (or of several), or whenever their synapse
+        transmits a spike.
+    kappa : float or Quantity, optional
+        How eligibility traces are filtered: a factor per time step, or a time constant. By default
+        as the readouts filter spikes (with a gain of 1 - kappa); with ``update="spike"``, 0.97.
+    cutoff : Quantity, optional
+        With ``update="spike"``, the time without a spike after which a synapse collects no more
+        gradient (2 time steps or more); by default never.
+    each_step : bool
+        With ``update="spike"``, whether the optimizer acts on the gradient of every time step
+        instead of once a spike; the same for gradient descent within the bounds, not for Adam.
     learn : tuple of str, or dict of str to tuple of str
         ``"weights"``, ``"delays"`` (of all connections that have them) or both; or, by the names of
         connections, what each learns (those that are not named learn their weights).
@@ -94,6 +110,10 @@ class EProp:
     window: Quantity | None = None
     average: bool = False
     trials_per_update: int = 1
+    update: str = "trial"
+    kappa: float | Quantity | None = None
+    cutoff: Quantity | None = None
+    each_step: bool = False
     learn: tuple | dict = ("weights",)
     delay_optimizer: Optimizer = field(default_factory=lambda: Adam(0.1))
 
@@ -103,8 +123,9 @@ class EProp:
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
                 raise TypeError(f"{name} is {getattr(self, name)!r}, which is no {kind.__name__}.")
-        if self.window is not None:
+        if self.window is not None and get_dimensions(self.window) is not DIMENSIONLESS:
             Steps(self.window, "window")
+        self._check_update()
         if not isinstance(self.trials_per_update, int) or self.trials_per_update < 1:
             raise ValueError(
                 f"trials_per_update is {self.trials_per_update!r}, but must be 1 or more."
@@ -116,6 +137,30 @@ class EProp:
                     f'learn is {self.learn!r}, but must be ("weights",), ("delays",) or both, or '
                     "one of these for each connection's name."
                 )
+
+    def _check_update(self):
+        if self.update not in ("trial", "spike"):
+            raise ValueError(f"update is {self.update!r}, but must be 'trial' or 'spike'.")
+        if self.kappa is not None:
+            check_decay(self.kappa, "kappa")
+        if self.cutoff is not None:
+            Steps(self.cutoff, "cutoff")
+        if self.update == "trial":
+            if self.cutoff is not None or self.each_step:
+                raise ValueError('cutoff and each_step need update="spike".')
+            return
+        if self.trials_per_update > 1 or self.average:
+            raise ValueError(
+                'trials_per_update and average need update="trial": with "spike", weights change '
+                "with every spike."
+            )
+        if self.learn != ("weights",):
+            raise ValueError('With update="spike", connections learn their weights, not delays.')
+        if self.regularizer.c_reg and self.regularizer.kappa is None:
+            raise ValueError(
+                'With update="spike", the rate is regularized in every step: give FiringRate a '
+                "kappa, such as 0.97."
+            )
 
     def learns(self, connection) -> tuple[bool, bool]:
         """Whether a connection learns its weights, and whether its delays."""
@@ -165,11 +210,21 @@ class EProp:
             _check(connection, trials, self.optimizer)
         _check_network(connections, trials, readout)
         self._check_learn(connections)
-        window = self._window_steps(trials)
+        window = self._window(trials)
         loss = self.loss.attach(readout, trials, window, f"{name}_loss")
+        if self.update == "spike":
+            made = learn_at_every_spike(self, trials, readout, connections, name)
+            kernels, plastic, state = made
+            state |= _lasting(trials, [readout, *(c.target for c in connections)])
+            kernels = [loss, *kernels]
+            return EPropLearner(self, trials, readout, connections, kernels, plastic, state)
         gradients = Gradients(self, trials, readout, window, name)
         gradients.add(connections)
-        scale = 1 / (trials.samples * self.trials_per_update * (window if self.average else 1))
+        scale = 1 / (
+            trials.samples
+            * self.trials_per_update
+            * (np.count_nonzero(window) if self.average else 1)
+        )
         plastic = []
         for connection in connections:
             weights, delays = self.learns(connection)
@@ -180,7 +235,8 @@ class EProp:
             if delays:
                 where = gradients.where_of_delays[connection.name]
                 plastic.append(Plastic.of_delays(connection, where, *options))
-        return EPropLearner(self, trials, readout, connections, [loss, *gradients.kernels], plastic)
+        kernels = [loss, *gradients.kernels]
+        return EPropLearner(self, trials, readout, connections, kernels, plastic, gradients.state)
 
     def _check_learn(self, connections):
         """What is to learn must exist."""
@@ -201,15 +257,39 @@ class EProp:
         if not any(map(any, learns)):
             raise ValueError("Nothing is to learn: neither weights nor delays of a connection.")
 
-    def _window_steps(self, trials) -> int:
+    def cutoff_steps(self, dt) -> int:
+        """Time steps without a spike after which a synapse learns no more."""
+        return FOREVER if self.cutoff is None else Steps(self.cutoff, "cutoff").count(dt)
+
+    def _window(self, trials) -> np.ndarray:
+        """What errors are multiplied by in each step of a trial."""
+        T = trials.steps_per_trial
         if self.window is None:
-            return trials.steps_per_trial
+            return np.ones(T)
+        if get_dimensions(self.window) is DIMENSIONLESS:
+            factors = np.asarray(self.window, dtype=float)
+            if factors.shape != (T,) or not np.isfinite(factors).all() or not factors.any():
+                raise ValueError(
+                    f"window has shape {factors.shape}, but must be a time, or {T} finite factors "
+                    "for the trial's time steps that are not all 0."
+                )
+            return factors
         steps = Steps(self.window, "window").count(trials.clock.dt)
-        if not 0 < steps <= trials.steps_per_trial:
+        if not 0 < steps <= T:
             raise ValueError(
                 f"The window of {steps} steps does not fit the trial's {trials.duration}."
             )
-        return steps
+        return np.repeat([0.0, 1.0], [T - steps, steps])
+
+
+def _lasting(trials, groups) -> dict:
+    """The states of groups that go on from one trial to the next."""
+    return {
+        f"{group.name}.{name}": (group, name)
+        for group in groups
+        for name in dynamic_states(group)
+        if (group.name, name) not in trials.reset
+    }
 
 
 def _check(connection, trials, optimizer):

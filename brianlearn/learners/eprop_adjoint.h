@@ -23,6 +23,7 @@ struct Heard {
         for (int32_t s = 0; s < spikes[spikes.size - 1]; s++) {
             const int64_t source = spikes[s] - first;
             if (source < 0 || source >= sources * (int64_t)samples) continue;
+            if (s > 0 && spikes[s] == spikes[s - 1]) continue;  // a trace sees several as one
             arrivals[count[0]] = (int32_t)(step + lag);
             origins[count[0]++] = (int32_t)source;
         }
@@ -183,6 +184,13 @@ struct Neurons {
     {
     }
 
+    // Of a rate that is regularized in every step: what its deviations of later steps ask for.
+    void regularize(size_t at, const double* deviation, double kappa_reg)
+    {
+        for (size_t j = 0; j < n; j++)
+            reg[at + j] = kappa_reg * reg[at + j] + (1 - kappa_reg) * deviation[j];
+    }
+
     // One step back in time for one sample, whose neurons begin at `at`, and their constants at
     // `same`; `L` is the learning signal.
     template <bool ADAPTS, bool OPEN>
@@ -224,8 +232,9 @@ int adjoint(Array<int64_t> step, Array<int64_t> steps, Array<double> interval,
             Array<int64_t> samples, Array<double> psi, Array<int32_t> spiking,
             Array<int64_t> empties, Array<double> error, Array<double> feedback,
             Array<double> learning_signal, Array<double> tau_m, Array<double> spread,
-            Array<double> beta, Array<double> tau_adapt, Array<double> tau_out,
-            Array<int64_t> integrates, Array<double> c_reg, Array<double> rate,
+            Array<double> beta, Array<double> tau_adapt, Array<double> kappa, Array<double> gain,
+            Array<int64_t> told_later, Array<double> c_reg, Array<double> rate,
+            Array<double> kappa_reg, Array<double> deviation, Array<double> rate_history,
             Array<double> psi_history, Array<double> error_history, Array<int64_t> spike_counts,
             Array<char> spike_times, Arrays<int32_t> spikes, Arrays<int64_t> first,
             Arrays<int64_t> sources, Arrays<int64_t> lag, Arrays<int32_t> rows,
@@ -247,6 +256,8 @@ int adjoint(Array<int64_t> step, Array<int64_t> steps, Array<double> interval,
         spike_counts[spiking[k]]++;
         if (empties[0]) spike_times[s * N + spiking[k]] = 1;
     }
+    const bool stepwise = kappa_reg[0] >= 0;  // the rate is regularized in every step
+    if (stepwise) std::memcpy(rate_history.data + s * N, deviation.data, N * sizeof(double));
     std::memcpy(psi_history.data + s * N, psi.data, N * sizeof(double));
     std::memcpy(error_history.data + s * error.size, error.data, error.size * sizeof(double));
     for (size_t p = 0; p < gradient.size; p++)
@@ -254,8 +265,6 @@ int adjoint(Array<int64_t> step, Array<int64_t> steps, Array<double> interval,
                                                        sources[p][0], lag[p][0]);
     if (s < T - 1) return 0;
 
-    const double kappa = integrates[0] ? 1 : std::exp(-interval[0] / tau_out[0]);
-    const double gain = integrates[0] ? 1 : 1 - kappa;  // of what the readout makes of an output
     const Connections all{sources, rows,    columns,  weights, delay_steps, strides,  interpolates,
                           reach,   learns, arrivals, origins, counts,      gradient, delay_gradient};
     Later later(all.slots(), N);
@@ -267,7 +276,7 @@ int adjoint(Array<int64_t> step, Array<int64_t> steps, Array<double> interval,
         neurons.rho[i] = std::exp(-interval[0] / element(tau_adapt, i));
         neurons.beta[i] = element(beta, i);
         const double deviation = (double)spike_counts[i] / T - rate[0] * interval[0];
-        neurons.reg[i] = c_reg[0] * deviation / T;
+        neurons.reg[i] = stepwise ? 0 : c_reg[0] * deviation / T;
         adapts |= neurons.beta[i] != 0;
         const size_t j = i % n;  // the same neuron in the first sample
         alike &= neurons.alpha[i] == neurons.alpha[j] && neurons.zeta[i] == neurons.zeta[j] &&
@@ -277,20 +286,22 @@ int adjoint(Array<int64_t> step, Array<int64_t> steps, Array<double> interval,
         const FlushTinyToZero here;
         std::vector<double> L(n);
         for (int64_t t = T - 1; t >= 0; t--) {
+            const int64_t told = t + told_later[0];  // when readouts have heard of it
             for (size_t b = begin; b < end; b++) {
                 const size_t at = b * n, same = alike ? 0 : at;
                 const double* now = psi_history.data + t * N + at;
-                const double* error_then = error_history.data + t * error.size + b * readouts;
+                const double* error_then = error_history.data + told * error.size + b * readouts;
                 if (empties[0])
                     for (size_t j = at; j < at + n; j++)
                         if (spike_times[t * N + j]) neurons.H[j] = 0;
-                if (t >= T - window[0]) {
+                if (stepwise) neurons.regularize(at, rate_history.data + t * N + at, kappa_reg[0]);
+                if (told >= T - window[0] && told < T) {
                     learning_signal_of(error_then, feedback, n, readouts, L.data());
-                    adapts ? neurons.back<true, true>(at, same, now, L.data(), kappa, gain)
-                           : neurons.back<false, true>(at, same, now, L.data(), kappa, gain);
+                    adapts ? neurons.back<true, true>(at, same, now, L.data(), kappa[0], gain[0])
+                           : neurons.back<false, true>(at, same, now, L.data(), kappa[0], gain[0]);
                 } else {
-                    adapts ? neurons.back<true, false>(at, same, now, L.data(), kappa, gain)
-                           : neurons.back<false, false>(at, same, now, L.data(), kappa, gain);
+                    adapts ? neurons.back<true, false>(at, same, now, L.data(), kappa[0], gain[0])
+                           : neurons.back<false, false>(at, same, now, L.data(), kappa[0], gain[0]);
                 }
             }
             if (later.slots) later.enter(t, neurons.H.data(), begin * n, end * n);

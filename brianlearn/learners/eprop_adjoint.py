@@ -10,11 +10,13 @@ from one time step to the next: the gradient of the delay is the weight times th
 sensitivities in the two steps between which the delay lies.
 """
 
+import math
 from importlib.resources import files
 
 import numpy as np
 
 from brianlearn import schedule
+from brianlearn.decay import decay_in
 from brianlearn.kernel import Kernel, Scratch
 from brianlearn.learners.eprop_parts import (
     DELAYS,
@@ -25,6 +27,7 @@ from brianlearn.learners.eprop_parts import (
     spikes_of,
     surrogate_of,
 )
+from brianlearn.losses import hears_later
 
 __all__ = ["gradient_of_neurons", "gradient_of_readouts"]
 
@@ -33,10 +36,10 @@ _HEADER = files("brianlearn.learners") / "eprop_adjoint.h"
 
 def adjoint(
     step, steps, interval, window, learning, recording, samples, psi, spiking, empties, error,
-    feedback, learning_signal, tau_m, spread, beta, tau_adapt, tau_out, integrates, c_reg, rate,
-    psi_history, error_history, spike_counts, spike_times, spikes, first, sources, lag, rows,
-    columns, weights, delay_steps, strides, interpolates, reach, learns, arrivals, origins, counts,
-    gradient, delay_gradient,
+    feedback, learning_signal, tau_m, spread, beta, tau_adapt, kappa, gain, told_later, c_reg, rate,
+    kappa_reg, deviation, rate_history, psi_history, error_history, spike_counts, spike_times,
+    spikes, first, sources, lag, rows, columns, weights, delay_steps, strides, interpolates, reach,
+    learns, arrivals, origins, counts, gradient, delay_gradient,
 ):  # fmt: skip
     """The Python form for neurons that spike."""
     T, s, B = steps[0], step[0], samples[0]
@@ -50,6 +53,8 @@ def adjoint(
         spike_counts[:] = 0
         spike_times[:] = 0
     spike_counts[spiking[: spiking[-1]]] += 1
+    if kappa_reg[0] >= 0:
+        rate_history.reshape(T, -1)[s] = deviation
     spiked = spike_times.reshape(T, B, -1) if empties[0] else np.zeros((T, B, 1))
     if empties[0]:
         spike_times.reshape(T, -1)[s, spiking[: spiking[-1]]] = 1
@@ -63,16 +68,19 @@ def adjoint(
 
     n = psis.shape[2]
     alpha, rho = np.exp(-interval[0] / tau_m), np.exp(-interval[0] / tau_adapt)
-    kappa = 1 if integrates[0] else np.exp(-interval[0] / tau_out[0])
     zeta = 1 - spread * alpha
     alpha, zeta, rho, beta = (_per_neuron(x, B, n) for x in (alpha, zeta, rho, beta))
     reg = c_reg[0] * (spike_counts.reshape(B, n) / T - rate[0] * interval[0]) / T
-    gain = 1 if integrates[0] else 1 - kappa  # of what the readout makes of a spike or a sum
     q, lam, H = np.zeros((3, B, n))
     sensitivity = np.empty((T, B, n))
     for t in reversed(range(T)):
-        q = kappa * q + kept_errors[t] @ back.T  # the learning signal, filtered backwards
-        g = psis[t] * (gain * q + reg + lam)  # sensitivity to the presynaptic trace
+        q = kappa[0] * q  # the learning signal, filtered backwards
+        if t + told_later[0] < T:
+            q = q + kept_errors[t + told_later[0]] @ back.T
+        if kappa_reg[0] >= 0:
+            pull = (1 - kappa_reg[0]) * rate_history.reshape(T, B, n)[t]
+            reg = kappa_reg[0] * (reg if t < T - 1 else 0) + pull
+        g = psis[t] * (gain[0] * q + reg + lam)  # sensitivity to the presynaptic trace
         lam = rho * lam - beta * g  # sensitivity to the trace of the adaptation
         H = alpha * (H * (1 - spiked[t])) + zeta * g
         sensitivity[t] = H
@@ -121,6 +129,7 @@ def _note_spikes(step, steps, samples, spikes, first, sources, lag, arrivals, or
         return
     origin = spikes[: spikes[-1]] - first[0]
     origin = origin[(origin >= 0) & (origin < samples * sources[0])]
+    origin = origin[np.diff(origin, prepend=-1) != 0]  # a trace sees several spikes as one
     noted = slice(count[0], count[0] + len(origin))
     arrivals[noted], origins[noted] = step + lag[0], origin
     count[0] += len(origin)
@@ -208,15 +217,30 @@ def _common(trials, window, readout):
     }
 
 
-def gradient_of_neurons(neurons, projections, rule, readout, feedback, integrates, trials, window,
-                        name):  # fmt: skip
+def _filter(rule, readout, integrates, dt):
+    """How eligibility traces are filtered: the factor per step, and the gain.
+
+    Without ``rule.kappa`` it is as readouts filter what the neurons give them.
+    """
+    if rule.kappa is not None:
+        return decay_in(rule.kappa, dt), 1.0
+    if integrates:
+        return 1.0, 1.0
+    kappa = math.exp(-float(dt) / find_constant(readout, "tau_m")[0])
+    return kappa, 1 - kappa
+
+
+def gradient_of_neurons(neurons, projections, rule, readout, feedback, integrates, rates, trials,
+                        window, name):  # fmt: skip
     """The kernel with the gradients (``gradient_0``, ...) of the projections onto one variable.
 
     ``feedback`` is an array, or (group, variable); ``integrates`` says whether the readout sums up
-    what the neurons give it, instead of filtering it.
+    what the neurons give it, instead of filtering it; ``rates`` is the kernel of `FiringRate.attach`, or None.
     """
     adapting, empties = adapts(neurons), is_emptied(neurons)
-    history = trials.steps_per_trial * len(neurons)
+    history, dt = trials.steps_per_trial * len(neurons), trials.clock.dt
+    kappa, gain = _filter(rule, readout, integrates, dt)
+    regularizer = rule.regularizer
     return Kernel(
         adjoint,
         _HEADER,
@@ -232,10 +256,14 @@ def gradient_of_neurons(neurons, projections, rule, readout, feedback, integrate
             "spread": find_constant(neurons, "spread"),
             "beta": find_constant(neurons, "beta") if adapting else np.zeros(1),
             "tau_adapt": find_constant(neurons, "tau_adapt") if adapting else np.ones(1),
-            "tau_out": np.ones(1) if integrates else find_constant(readout, "tau_m"),
-            "integrates": np.int64(integrates),
-            "c_reg": float(rule.regularizer.c_reg),
-            "rate": float(rule.regularizer.rate),
+            "kappa": kappa,
+            "gain": gain,
+            "told_later": np.int64(hears_later(readout)),
+            "c_reg": float(regularizer.c_reg),
+            "rate": float(regularizer.rate),
+            "kappa_reg": decay_in(regularizer.kappa, dt) if rates else -1.0,
+            "deviation": (rates, "deviation") if rates else np.zeros(1),
+            "rate_history": Scratch(history if rates else 1),
             "psi_history": Scratch(history),
             "spike_counts": Scratch(len(neurons), np.int64),
             "spike_times": Scratch(history if empties else 1, bool),

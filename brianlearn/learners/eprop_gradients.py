@@ -33,16 +33,19 @@ class Gradients:
         For each connection's name, where its gradient lies.
     where_of_delays : dict of str to (Kernel, str)
         The same for the gradient of its delays.
+    state : dict of str to (Kernel, str)
+        What else learning goes on from.
     """
 
     rule: object
     trials: object
     readout: object
-    window: int
+    window: np.ndarray
     name: str
     kernels: list = field(default_factory=list)
     where: dict = field(default_factory=dict)
     where_of_delays: dict = field(default_factory=dict)
+    state: dict = field(default_factory=dict)
 
     def add(self, connections: list) -> None:
         """Make the kernels of all connections that learn.
@@ -81,18 +84,32 @@ class Gradients:
                 f"'{group.name}' never spikes, so that no firing rate can be regularized: leave the "
                 "regularizer out."
             )
+        rates = self._rates(group, label)
         for variable in variables:
             heard = [connection for connection in onto if connection.variable == variable]
             if isinstance(heard[0], Projection):
                 kernel = eprop_adjoint.gradient_of_neurons(
-                    group, heard, self.rule, self.readout, feedback, integrates, self.trials,
-                    self.window, label if len(variables) == 1 else f"{label}_{variable}",
+                    group, heard, self.rule, self.readout, feedback, integrates, rates, self.trials,
+                    self.open_steps, label if len(variables) == 1 else f"{label}_{variable}",
                 )  # fmt: skip
                 self._note(kernel, heard)
         if not isinstance(onto[0], Projection):
             teller = eprop_online.tell_neurons(group, self.readout, feedback, self.trials, label)
             self.kernels.append(teller)
             self._collect(onto, teller)
+
+    @property
+    def open_steps(self) -> int:
+        """From the first step in the learning window to the trial's end."""
+        return len(self.window) - int(np.nonzero(self.window)[0][0])
+
+    def _rates(self, group, label):
+        """The kernel of a rate that is regularized in every step, if it is."""
+        rates = self.rule.regularizer.attach(group, f"{label}_rates")
+        if rates:
+            self.kernels.append(rates)
+            self.state[f"{rates.name}.filtered"] = (rates, "filtered")
+        return rates
 
     def _add_readouts(self, onto):
         _check_graded(onto, self.readout)
@@ -106,7 +123,7 @@ class Gradients:
         if spiking:
             label = f"{self.name}_{self.readout.name}"
             kernel = eprop_adjoint.gradient_of_readouts(
-                self.readout, spiking, self.rule, self.trials, self.window, label
+                self.readout, spiking, self.rule, self.trials, self.open_steps, label
             )
             self._note(kernel, spiking)
         self._collect([c for c in onto if isinstance(c, EligibilitySynapses)], None)

@@ -72,19 +72,24 @@ class Plastic:
         """Whether delays learn, not weights."""
         return self.weights[1] == "delay_steps"
 
-    def matrix(self, values=None) -> np.ndarray:
+    def matrix(self, state=None) -> np.ndarray:
         """Weights, or delays in time steps, as sources x targets (1 where delays are shared).
 
         Parameters
         ----------
-        values : array, optional
-            As they are stored; by default the connection's own.
+        state : dict of arrays, optional
+            Of `EPropLearner.state`; by default the network's own.
         """
+        values = (state or {}).get(f"{self.name}.{'steps' if self.is_delays else 'weights'}")
         if self.is_delays:
             values = self.connection.delay_steps if values is None else values
             return self.connection.layout.matrix(np.asarray(values), self.connection.mask)
         if values is None:
             return np.asarray(self.connection.matrix)
+        return self.as_matrix(values)
+
+    def as_matrix(self, values: np.ndarray) -> np.ndarray:
+        """Weights as they are stored, as sources x targets."""
         mask = self.connection.mask
         if getattr(self.connection, "is_dense", False):
             return np.where(mask, values.reshape(mask.shape), 0)
@@ -122,8 +127,8 @@ class EPropLearner:
         nothing changes).
     """
 
-    def __init__(self, rule, trials, readout, connections, kernels, plastic):
-        self.connections = connections
+    def __init__(self, rule, trials, readout, connections, kernels, plastic, state):
+        self.connections, self._further_state = connections, state
         self.rule, self.trials, self.readout = rule, trials, readout
         self.loss_kernel = kernels[0]
         self.plastic = {item.name: item for item in plastic}
@@ -178,6 +183,16 @@ class EPropLearner:
         for optimizer in self.optimizers(delays=delays):
             optimizer.variables["learning_rate"].set_value(float(value))
 
+    def weights(self, state: dict | None = None) -> dict[str, np.ndarray]:
+        """What learns, as sources x targets: weights, and delays (name.delays) in time steps.
+
+        Parameters
+        ----------
+        state : dict of arrays, optional
+            Of the variables in `state`; by default the network's own after its last run.
+        """
+        return {name: item.matrix(state) for name, item in self.plastic.items()}
+
     def save(self, path, weights: dict | None = None) -> None:
         """Write what learns to a ``.npz`` file, as sources x targets; delays in time steps.
 
@@ -188,7 +203,7 @@ class EPropLearner:
             Those of `Training.weights`; by default the network's own after its last run.
         """
         if weights is None:
-            weights = {name: item.matrix() for name, item in self.plastic.items()}
+            weights = self.weights()
         record.save(path, **weights, dt=float(self.trials.clock.dt))
 
     def load(self, path) -> None:
@@ -220,11 +235,15 @@ class EPropLearner:
     def state(self) -> dict:
         """``(group, variable)`` of all that learning goes on from, by name."""
         of_loss = {f"loss.{key}": (self.loss_kernel, key) for key in self.rule.loss.state}
-        return of_loss | {
-            f"{name}.{key}": where
-            for name, item in self.plastic.items()
-            for key, where in item.state.items()
-        }
+        return (
+            of_loss
+            | self._further_state
+            | {
+                f"{name}.{key}": where
+                for name, item in self.plastic.items()
+                for key, where in item.state.items()
+            }
+        )
 
     def description(self) -> dict:
         """What a checkpoint must agree with: the rule, sizes, and the constants of all groups."""

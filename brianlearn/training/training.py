@@ -178,10 +178,7 @@ class Training:
 
     def weights(self) -> dict[str, np.ndarray]:
         """What learns, as sources x targets: weights, and delays (name.delays) in time steps."""
-        return {
-            name: item.matrix(self.state.get(f"{name}.{'steps' if item.is_delays else 'weights'}"))
-            for name, item in self.learner.plastic.items()
-        }
+        return self.learner.weights(self.state)
 
     def run(self, *phases: Phase) -> None:
         """Go through phases, one after another; results are added to ``histories``.

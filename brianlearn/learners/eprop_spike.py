@@ -1,0 +1,160 @@
+"""E-prop that learns at every spike: its kernels for a network, and what is kept of each connection."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from brianlearn.decay import decay_in
+from brianlearn.feedback import Symmetric
+from brianlearn.learners.eprop_learner import Plastic
+from brianlearn.learners.eprop_parts import adapts, check_neurons, find_constant
+from brianlearn.learners.spike_history import Filters, history_of_neurons, history_of_readouts
+from brianlearn.learners.spike_update import NEVER, ROW_STATES, Rows, kernel_at_spikes
+from brianlearn.losses import hears_later
+from brianlearn.projection import Projection
+
+__all__ = ["SpikePlastic", "learn_at_every_spike"]
+
+_KAPPA = 0.97  # as published
+_DIRECT = {"direct": 1, "adapts": 0, "beta": np.zeros(1), "rho": 0.0}
+
+
+@dataclass(frozen=True, eq=False)
+class SpikePlastic(Plastic):
+    """A connection whose weights are brought up to date when their synapses transmit a spike.
+
+    Attributes
+    ----------
+    past : Kernel
+        With the recent history of the neurons that it leads to.
+    """
+
+    past: object = None
+
+    def arrays(self, state=None) -> dict:
+        """Copies of all arguments of `learn_at_spikes`, of the network or of a learner's state."""
+        arrays = {name: np.array(array) for name, array in self.optimizer._arrays().items()}
+        for key, where in self.state.items():
+            if state is not None and f"{self.name}.{key}" in state:
+                arrays[where[1]] = np.array(state[f"{self.name}.{key}"])
+        for key in ("now", "history"):
+            if state is not None and f"{self.past.name}.{key}" in state:
+                arrays[key] = np.array(state[f"{self.past.name}.{key}"])
+        return arrays
+
+    def matrix(self, state=None) -> np.ndarray:
+        """The weights that a spike in the next time step would transmit, as sources x targets."""
+        arrays = self.arrays(state)
+        rows = Rows(arrays)
+        rows.receive(np.nonzero(rows.arrived != NEVER)[0], int(rows.now[0]) + 1)
+        return self.as_matrix(arrays["weights"])
+
+
+def learn_at_every_spike(rule, trials, readout, connections, name: str):
+    """The kernels of a network, what learns of each connection, and what else learning goes on from.
+
+    Returns
+    -------
+    kernels : list of Kernel
+    plastic : list of SpikePlastic
+    state : dict of (group, variable)
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        As `EProp.attach` says.
+    """
+    _check(rule, trials, readout, connections)
+    kernels, plastic, pasts, state = [], [], {}, {}
+    targets = {connection.target.name: connection.target for connection in connections}
+    targets.setdefault(readout.name, readout)
+    first = 0
+    for group in targets.values():
+        label = f"{name}_{group.name}"
+        if group is readout:
+            kappa_out = _decay(readout, "tau_m", trials)
+            filters = Filters.of(kappa_out, kappa_out, None, not rule.each_step)
+            past = history_of_readouts(readout, filters, f"{label}_past")
+            pasts[group.name] = past, filters, _DIRECT
+            kernels.append(past)
+            continue
+        carrier = _carrier(group, readout, connections, rule)
+        feedback = rule.feedback.weights(carrier, first)
+        first += carrier.shape[0]
+        rates = rule.regularizer.attach(group, f"{label}_rates")
+        neurons = _neurons(group, trials)
+        filters = _filters(rule, group, trials, not (rule.each_step or neurons["adapts"]))
+        past = history_of_neurons(group, readout, feedback, filters, rates, f"{label}_past")
+        pasts[group.name] = past, filters, neurons
+        kernels += [rates, past] if rates else [past]
+        if rates:
+            state[f"{rates.name}.filtered"] = (rates, "filtered")
+            state[f"{rates.name}.deviation"] = (rates, "deviation")
+    for past, _, _ in pasts.values():
+        state |= {f"{past.name}.{key}": (past, key) for key in ("now", "history", "sums")}
+    for connection in connections:
+        past, filters, neurons = pasts[connection.target.name]
+        label = f"{name}_{connection.name}_spikes"
+        kernel = kernel_at_spikes(connection, past, filters, neurons, rule, trials, label)
+        where = (connection, "weights")
+        own = {"weights": where} | {key: (kernel, key) for key in ROW_STATES}
+        plastic.append(
+            SpikePlastic(connection.name, connection, where, (kernel, "pending"), kernel, own, past)
+        )
+    return kernels, plastic, state
+
+
+def _check(rule, trials, readout, connections):
+    if trials.samples > 1:
+        raise ValueError(
+            f"The trials have a batch of {trials.samples} samples, but weights that change with "
+            'every spike cannot be shared: use samples=1, or update="trial".'
+        )
+    if not hears_later(readout):
+        raise ValueError(
+            f"'{readout.name}' hears spikes in their own time step; learning at every spike is "
+            "defined for readouts that hear them in the next: use eprop_iaf_readout."
+        )
+    for connection in connections:
+        if not isinstance(connection, Projection) or connection.layout is not None:
+            raise TypeError(
+                f"'{connection.name}' cannot learn at every spike: make it a Projection without "
+                "delay."
+            )
+        if connection.target is not readout:
+            check_neurons(connection.target, connection.variable)
+
+
+def _decay(group, name, trials):
+    value = find_constant(group, name)
+    if isinstance(value, tuple):
+        raise TypeError(
+            f"'{group.name}' has a {name} for each neuron, but learning at every spike needs one "
+            "for all: give it in the namespace."
+        )
+    return decay_in(value[0] * trials.clock.dt / float(trials.clock.dt), trials.clock.dt)
+
+
+def _neurons(group, trials):
+    if not adapts(group):
+        return _DIRECT | {"direct": 0}
+    rho = _decay(group, "tau_adapt", trials)
+    return {"direct": 0, "adapts": 1, "beta": find_constant(group, "beta"), "rho": rho}
+
+
+def _filters(rule, group, trials, by_sums):
+    dt, regularizer = trials.clock.dt, rule.regularizer
+    kappa = decay_in(_KAPPA if rule.kappa is None else rule.kappa, dt)
+    kappa_reg = decay_in(regularizer.kappa, dt) if regularizer.c_reg else None
+    return Filters.of(_decay(group, "tau_m", trials), kappa, kappa_reg, by_sums)
+
+
+def _carrier(group, readout, connections, rule):
+    """The connection by which neurons reach the readouts, whose shape the feedback has."""
+    carriers = [c for c in connections if c.target is readout and c.source.name == group.name]
+    if not carriers or (len(carriers) > 1 and isinstance(rule.feedback, Symmetric)):
+        raise ValueError(
+            f"{'No' if not carriers else 'More than one'} connection leads from '{group.name}' to "
+            "the readouts, but learning signals need one: give `attach` that connection."
+        )
+    return carriers[0]
