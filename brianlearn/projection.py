@@ -91,7 +91,8 @@ class Projection(Delayed, Kernel):
     Attributes
     ----------
     weights : array
-        Row by row. `matrix` shows them as sources x targets.
+        Row by row. `matrix` shows them as sources x targets, and up to date while a learner changes
+        them only when they are used.
     delay_steps : array
         The delays in time steps, as they are stored; `delays` shows them as times. A change counts
         for spikes that are emitted from then on. A `Recorder` records whole arrays such as these,
@@ -148,6 +149,7 @@ class Projection(Delayed, Kernel):
                 f"'{variable}' of '{target.name}' is shared: each neuron needs its own."
             )
         self.source, self.target, self.variable = source, target, variable
+        self.lazy = None  # what brings weights up to date that a learner changes at spikes only
         listed = i is not None
         if not listed:
             shape = np.shape(weights)
@@ -231,7 +233,7 @@ class Projection(Delayed, Kernel):
     def matrix(self) -> np.ndarray:
         """The weights as sources x targets, 0 where there is no connection."""
         matrix = np.zeros(self.mask.shape)
-        values = np.array(self._array("weights"))
+        values = self.lazy.stored() if self.lazy else np.array(self._array("weights"))
         matrix[self.mask] = values[self.mask.ravel()] if self.is_dense else values
         return Quantity(matrix, dim=self.variables["weights"].dim)
 
@@ -251,6 +253,8 @@ class Projection(Delayed, Kernel):
             raise ValueError(f"weights is {values.shape}, but must be {self.mask.shape}.")
         if np.any(values[~self.mask]):
             raise ValueError(f"'{self.name}' has no connection where a weight was given.")
+        if self.lazy:
+            self.lazy.settle()
         flat = values.ravel() if self.is_dense else values[self.mask]
         self.variables["weights"].set_value(flat)
 

@@ -143,8 +143,8 @@ class Arguments:
             return self._queues[name].addresses()
         return self.variables[name].get_value()[start : None if size is None else start + size]
 
-    def _arrays(self):
-        """The arguments of the Python form: arrays, and lists of them."""
+    def arrays(self) -> dict:
+        """The arguments of the Python form, as they lie in memory: arrays, and lists of them."""
         arrays = {
             name: [self._queues.get(one) or self._array(one) for one in names]
             for name, names in self._parameters.items()

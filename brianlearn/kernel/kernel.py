@@ -206,7 +206,7 @@ class Kernel(Arguments, Group, CodeRunner):
 
     def _call_python_form(self):
         with np.errstate(all="ignore"):  # as in C++: what is no number is a fault's business
-            code = self.python(**self._arrays())
+            code = self.python(**self.arrays())
         if code:
             self._stop_with_fault(code)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from brianlearn.decay import decay_in
 from brianlearn.feedback import Symmetric
+from brianlearn.kernel import at_runtime
 from brianlearn.learners.eprop_learner import Plastic
 from brianlearn.learners.eprop_parts import adapts, check_neurons, find_constant
 from brianlearn.learners.spike_history import Filters, history_of_neurons, history_of_readouts
@@ -33,7 +34,7 @@ class SpikePlastic(Plastic):
 
     def arrays(self, state=None) -> dict:
         """Copies of all arguments of `learn_at_spikes`, of the network or of a learner's state."""
-        arrays = {name: np.array(array) for name, array in self.optimizer._arrays().items()}
+        arrays = {name: np.array(array) for name, array in self.optimizer.arrays().items()}
         for key, where in self.state.items():
             if state is not None and f"{self.name}.{key}" in state:
                 arrays[where[1]] = np.array(state[f"{self.name}.{key}"])
@@ -44,10 +45,24 @@ class SpikePlastic(Plastic):
 
     def matrix(self, state=None) -> np.ndarray:
         """The weights that a spike in the next time step would transmit, as sources x targets."""
+        return self.as_matrix(self.stored(state))
+
+    def stored(self, state=None) -> np.ndarray:
+        """The same as they are stored."""
         arrays = self.arrays(state)
-        rows = Rows(arrays)
-        rows.receive(np.nonzero(rows.arrived != NEVER)[0], int(rows.now[0]) + 1)
-        return self.as_matrix(arrays["weights"])
+        _catch_up(arrays)
+        return arrays["weights"]
+
+    def settle(self) -> None:
+        """Let synapses learn what they have collected, so that new weights start afresh."""
+        if at_runtime():
+            _catch_up(self.optimizer.arrays())
+
+
+def _catch_up(arrays):
+    """As if a spike of every source arrived in the next time step."""
+    rows = Rows(arrays)
+    rows.receive(np.nonzero(rows.arrived != NEVER)[0], int(rows.now[0]) + 1)
 
 
 def learn_at_every_spike(rule, trials, readout, connections, name: str):
@@ -98,9 +113,11 @@ def learn_at_every_spike(rule, trials, readout, connections, name: str):
         kernel = kernel_at_spikes(connection, past, filters, neurons, rule, trials, label)
         where = (connection, "weights")
         own = {"weights": where} | {key: (kernel, key) for key in ROW_STATES}
-        plastic.append(
-            SpikePlastic(connection.name, connection, where, (kernel, "pending"), kernel, own, past)
+        learns = SpikePlastic(
+            connection.name, connection, where, (kernel, "pending"), kernel, own, past
         )
+        connection.lazy = learns
+        plastic.append(learns)
     return kernels, plastic, state
 
 

@@ -98,7 +98,7 @@ class Events:
 
     @classmethod
     def read(cls, path) -> "Events":
-        """Read a file.
+        """Read a file; one that is cut off between two events cannot be told from a whole one.
 
         Raises
         ------
