@@ -95,9 +95,13 @@ def _judge(step, steps, samples, total, loss, accuracy, output_sum, target_sum):
 
 
 def hears_later(readout) -> bool:
-    """Whether a readout hears spikes only in the step after theirs, as neurons do."""
+    """Whether a readout hears spikes only in the step after theirs, as neurons do.
+
+    Not one that does nothing itself: what a `Graded` connection sets is of the same step.
+    """
     updater = readout.state_updater
-    return schedule.before((updater.when, updater.order), schedule.PROPAGATE)
+    early = schedule.before((updater.when, updater.order), schedule.PROPAGATE)
+    return early and "tau_m" in (readout.namespace or {})
 
 
 @dataclass(frozen=True)

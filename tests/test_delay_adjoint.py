@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_eprop_adjoint import HEADER, NEURONS, arguments, listing, of_connections
 
+from adjoint_forms import HEADER, NEURONS, arguments, listing, of_connections
 from brianlearn.learners import eprop_adjoint
 from native import native
 
@@ -48,7 +48,11 @@ class Drawn:
         self.spikes = [random.random((*shape, len(mask))) < 0.3 for mask in self.masks]
         self.feedback = random.normal(size=(self.n, self.n_out))
         self.interpolates, self.learns = interpolates, learns
-        self.emptied, self.integrates = emptied, integrates
+        self.emptied, self.later = emptied, int(random.integers(2))
+        kappa = np.exp(-1 / 7)
+        self.kappa, self.gain = (1.0, 1.0) if integrates else (kappa, 1 - kappa)
+        self.kappa_reg = random.choice([-1.0, 0.0, 0.8])  # -1: of the whole trial's spikes
+        self.deviation = random.normal(size=(*shape, self.n))
 
     def gradients(self, form):
         """What the form has summed up at the trial's end: of weights, then of delays."""
@@ -66,8 +70,10 @@ class Drawn:
         kept = [w[mask] for w, mask in zip(self.weights, self.masks, strict=True)]
         state = arguments(
             NEURONS, steps=steps, interval=1e-3, window=steps, learning=True, samples=batch,
-            tau_m=5e-3, spread=True, beta=0.3, tau_adapt=9e-3, tau_out=7e-3, rate=10, c_reg=0.2,
-            feedback=self.feedback, empties=self.emptied, integrates=self.integrates,
+            tau_m=5e-3, spread=True, beta=0.3, tau_adapt=9e-3, kappa=self.kappa, gain=self.gain,
+            told_later=self.later, rate=10, c_reg=0.2, kappa_reg=self.kappa_reg,
+            deviation=np.zeros(batch * n), rate_history=np.zeros(batch * steps * n),
+            feedback=self.feedback, empties=self.emptied,
             spike_times=np.zeros(batch * steps * n), psi=np.zeros(batch * n),
             learning_signal=np.zeros(batch * n), spike_counts=np.zeros(batch * n),
             psi_history=np.zeros(batch * steps * n), error=np.zeros(batch * self.n_out),
@@ -83,6 +89,7 @@ class Drawn:
             state["step"][:] = s
             state["psi"][:] = self.psi[:, s].ravel()
             state["error"][:] = self.error[:, s].ravel()
+            state["deviation"][:] = self.deviation[:, s].ravel()
             state["spikes"] = [listing(one[:, s]) for one in self.spikes]
             state["spiking"] = state["spikes"][1]
             assert not form(**state)
@@ -122,7 +129,7 @@ MUTANTS = {
     "a delay of a step less": ("int64_t slot = begin + whole", "int64_t slot = begin + whole - 1"),
     "nothing in the second step": ("(1 - share) * early + share * late", "early"),
     "no emptied dendrites": ("if (spike_times[t * N + j])", "if (false)"),
-    "a readout that always filters": ("gain = integrates[0] ? 1 : 1 - kappa", "gain = 1 - kappa"),
+    "a readout that never filters": ("kappa * q_[j] + L[j]", "q_[j] + L[j]"),
     "one step too few is remembered": ("longest ? longest + 1 : 0", "longest ? longest : 0"),
 }
 
@@ -133,7 +140,7 @@ def test_mutant_is_killed(mutant):
     assert HEADER.count(old) == 1
     form = native(HEADER.replace(old, new), "adjoint", **NEURONS)
     cases = [
-        Drawn(seed, shared, dense, interpolates, 3, True, True)
+        Drawn(seed, shared, dense, interpolates, 3, True, dense)
         for seed, shared in enumerate(SHARED)
         for dense in (False, True)
         for interpolates in (False, True)

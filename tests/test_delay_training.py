@@ -154,8 +154,9 @@ def test_best_so_far():
          [2 * (2 - 3.3), 0, 0, 2 * (2 - 9.9)]),
     ):  # fmt: skip
         BestSoFar.form(
-            step=np.array([0]), steps=np.array([1]), window=np.array([1]),
-            recording=np.array([False]), samples=np.array([2]), v=np.array(v),
+            step=np.array([0]), steps=np.array([1]), window=np.array([1.0]),
+            open_steps=np.array([1]), recording=np.array([False]), samples=np.array([2]),
+            v=np.array(v),
             target=np.array([1.0, 0, 0, 1]), error=error, best=own["best"],
             learning=np.array([True]),
             aspiration=np.array([own["aspiration"]]), **state,

@@ -138,7 +138,7 @@ def test_random_feedback_is_drawn_by_its_seed(network):
 
 def test_symmetric_feedback_needs_a_matrix(numpy_target):
     sparse = np.zeros((4, 2))
-    sparse[0] = 1
+    sparse[0, 0] = 1
     with pytest.raises(TypeError, match="'w_out' stores its few connections as lists"):
         Network(w_out=sparse).attach(feedback=Symmetric())
 

@@ -13,7 +13,7 @@ SOURCES = sorted([*ROOT.glob("brianlearn/**/*.py"), *ROOT.glob("models/*.py")])
 # Who may import what of ours: a layer names those below it.
 LAYERS = [
     {"errors", "checks", "record", "schedule", "plots", "surrogates", "feedback", "trial"},
-    {"cache", "connectivity", "delays", "move_delays", "regularizers"},
+    {"cache", "connectivity", "decay", "delays", "move_delays"},
     {"kernel"},
     {
         "attachment",
@@ -22,6 +22,7 @@ LAYERS = [
         "optimizers",
         "losses",
         "plastic_delay",
+        "regularizers",
         "spikes",
     },
     {

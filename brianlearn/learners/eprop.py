@@ -123,7 +123,8 @@ class EProp:
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
                 raise TypeError(f"{name} is {getattr(self, name)!r}, which is no {kind.__name__}.")
-        if self.window is not None and get_dimensions(self.window) is not DIMENSIONLESS:
+        is_time = np.ndim(self.window) == 0 or get_dimensions(self.window) is not DIMENSIONLESS
+        if self.window is not None and is_time:
             Steps(self.window, "window")
         self._check_update()
         if not isinstance(self.trials_per_update, int) or self.trials_per_update < 1:

@@ -258,7 +258,7 @@ def gradient_of_neurons(neurons, projections, rule, readout, feedback, integrate
             "tau_adapt": find_constant(neurons, "tau_adapt") if adapting else np.ones(1),
             "kappa": kappa,
             "gain": gain,
-            "told_later": np.int64(hears_later(readout)),
+            "told_later": np.int64(not integrates and hears_later(readout)),
             "c_reg": float(regularizer.c_reg),
             "rate": float(regularizer.rate),
             "kappa_reg": decay_in(regularizer.kappa, dt) if rates else -1.0,

@@ -5,17 +5,18 @@ using brianlearn::FlushTinyToZero;
 
 enum { NONE, SHARED, OWN };
 
-// Go on with the running sums of one filter by one step; `last` is null at a block's beginning.
-static void add_up(const double* last, double* next, const double* __restrict psi,
-                   const double* __restrict signal, double alpha, double kappa, size_t n)
+// Go on with the running sums of one filter by one step; at a block's beginning, `goes_on` is 0.
+static void add_up(double goes_on, const double* __restrict last, double* __restrict next,
+                   const double* __restrict psi, const double* __restrict signal, double alpha,
+                   double kappa, size_t n)
 {
     const double ratio = alpha / kappa;
-    double *__restrict P = next, *__restrict Q = next + n, *__restrict phi = next + 2 * n;
     for (size_t j = 0; j < n; j++) {
         const double weighed = kappa * signal[j];
-        phi[j] = (last ? last[2 * n + j] : 0) + ratio * psi[j];
-        P[j] = (last ? last[j] : 0) + weighed;
-        Q[j] = (last ? last[n + j] : 0) + weighed * phi[j];
+        const double phi = goes_on * last[2 * n + j] + ratio * psi[j];
+        next[j] = goes_on * last[j] + weighed;
+        next[n + j] = goes_on * last[n + j] + weighed * phi;
+        next[2 * n + j] = phi;
     }
 }
 
@@ -25,10 +26,10 @@ static void signal_of(const Array<double>& error, const Array<double>& feedback,
     const size_t readouts = error.size;
     bool silent = true;
     for (size_t k = 0; k < readouts; k++) silent &= error[k] == 0;
+    if (silent) return (void)std::memset(signal.data, 0, signal.size * sizeof(double));
     for (size_t j = 0; j < signal.size; j++) {
         double sum = 0;
-        for (size_t k = 0; k < readouts && !silent; k++)
-            sum += feedback[j * readouts + k] * error[k];
+        for (size_t k = 0; k < readouts; k++) sum += feedback[j * readouts + k] * error[k];
         signal[j] = sum;
     }
 }
@@ -49,7 +50,7 @@ int note_neurons(Array<int64_t> now, Array<int64_t> length, Array<double> psi, A
         const int64_t tau = block[0] ? e % block[0] + 1 : 0;
         for (int64_t f = 0; f < filters && block[0]; f++) {
             const double* last = sums.data + ((e + steps - 1) % steps * filters + f) * 3 * n;
-            add_up(tau > 1 ? last : nullptr, sums.data + (e % steps * filters + f) * 3 * n, before,
+            add_up(tau > 1, last, sums.data + (e % steps * filters + f) * 3 * n, before,
                    before + (1 + f) * n, powers[tau], powers[(1 + f) * span + tau], n);
         }
     }

@@ -22,8 +22,8 @@ from brianlearn.kernel import Kernel
 
 __all__ = ["Filters", "history_of_neurons", "history_of_readouts"]
 
-LENGTH = 256  # steps in the ring; synapses that are silent for half of it are brought up to date
-_SPAN = 4  # time constants in a block: powers stay within e^4 of 1
+LENGTH = 512  # steps in the ring; synapses that are silent for half of it are brought up to date
+_SPAN = 8  # time constants in a block, whose powers span e^8: three digits of sixteen
 _WORTH_IT = 8  # steps: shorter blocks are no gain
 NONE, SHARED, OWN = 0, 1, 2  # the filter of the firing rate's regularization
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 using brianlearn::FlushTinyToZero;
+using brianlearn::v8;
 
 enum { NEVER = -9 };
 
@@ -26,6 +27,42 @@ struct Rule {
     bool adam, each_step;
 };
 
+struct One {
+    static double at(const double* p) { return *p; }
+    static void put(double* p, double x) { *p = x; }
+};
+
+struct Eight {
+    static v8 at(const double* p) { return brianlearn::load(p); }
+    static void put(double* p, v8 x) { brianlearn::store(p, x); }
+};
+
+// Many steps of the eligibility traces of a neuron (or of eight) at once, by sums at three times:
+// the step before, the first step, after which a spike may have been taken up, and the last.
+template <bool JUMPS>
+struct Leap {
+    const double *P0, *Q0, *phi0, *PJ, *P1;
+    int64_t n;
+    double earlier, power, zbar, own;
+
+    template <typename Many>
+    void take(int64_t j, double* eb, double* g) const
+    {
+        const auto then = earlier * Many::at(eb), P = Many::at(P1 + j), dP = P - Many::at(P0 + j);
+        const auto Q = Many::at(P1 + n + j), phi = Many::at(P1 + 2 * n + j);
+        const auto before = Many::at(phi0 + j);
+        auto gradient = then * dP + zbar * ((Q - Many::at(Q0 + j)) - before * dP);
+        auto filtered = then + zbar * (phi - before);
+        if (JUMPS) {
+            const auto jumped = Many::at(PJ + 2 * n + j), rest = P - Many::at(PJ + j);
+            gradient += own * ((Q - Many::at(PJ + n + j)) - jumped * rest);
+            filtered += own * (phi - jumped);
+        }
+        Many::put(g, Many::at(g) + gradient);
+        Many::put(eb, power * filtered);
+    }
+};
+
 struct Rows {
     Past past;
     Rule rule;
@@ -46,32 +83,42 @@ struct Rows {
     int64_t begin(int64_t i) const { return rows ? rows[i] : i * past.n; }
     int64_t end(int64_t i) const { return rows ? rows[i + 1] : (i + 1) * past.n; }
 
-    // Bring traces and gradients of a row up to a step, as far as the cutoff allows.
-    void advance(int64_t i, int64_t until) const
+    int64_t block_end(int64_t e, int64_t last) const
+    {
+        return past.block ? std::min(last, e - e % past.block + past.block - 1) : e;
+    }
+
+    // Bring traces of a row up to a step, as far as the cutoff allows, and add its gradients to `g`.
+    void advance(int64_t i, int64_t until, double* g) const
     {
         const int64_t last = std::min(until, arrived[i] - 2 + cutoff);
         while (advanced[i] < last) {
             const int64_t e = advanced[i] + 1;
-            if (!past.block || e <= arrived[i]) {  // the trace may jump: no sum tells of that
-                rows ? step<true>(i, e) : step<false>(i, e);
-                advanced[i] = e;
-                if (rule.each_step) optimize(i, e + 4);
+            const int64_t end = block_end(e, last);
+            const bool fresh = advanced[i] == arrived[i] - 2;
+            if (past.block && fresh && end >= arrived[i] && e >= 0 && e % past.block) {
+                rows ? leap<true, true>(i, e, end, g) : leap<false, true>(i, e, end, g);
+                advanced[i] = end;
+            } else if (past.block && e > arrived[i]) {
+                rows ? leap<true, false>(i, e, end, g) : leap<false, false>(i, e, end, g);
+                advanced[i] = end;
             } else {
-                advanced[i] = std::min(last, e - e % past.block + past.block - 1);
-                rows ? leap<true>(i, e, advanced[i]) : leap<false>(i, e, advanced[i]);
+                rows ? step<true>(i, e, g) : step<false>(i, e, g);
+                advanced[i] = e;
+                if (rule.each_step) optimize(i, e + 4, g);
             }
         }
     }
 
     // One step of the eligibility traces.
     template <bool LISTED>
-    void step(int64_t i, int64_t e) const
+    void step(int64_t i, int64_t e, double* __restrict g) const
     {
         const bool jump = e == arrived[i] || (e == arrived[i] - 1 && twice[i]);
         const double zbar = trace[i] = alpha * trace[i] + jump;
+        if (e < 0) return;  // before the first step
         const int64_t first = begin(i), count = end(i) - first;
         const int32_t* column = columns + (LISTED ? first : 0);
-        double* __restrict g = pending + first;
         const double* __restrict now = past.at(e, 0);
         if (direct) {
             for (int64_t k = 0; k < count; k++) g[k] += now[LISTED ? column[k] : k] * zbar;
@@ -100,36 +147,50 @@ struct Rows {
         }
     }
 
-    // The steps from `from` to `to`, within a block and without a spike, by the targets' sums.
-    template <bool LISTED>
-    void leap(int64_t i, int64_t from, int64_t to) const
+    // The steps from `from` to `to`, within a block, by the targets' sums. If it JUMPS, a spike is
+    // taken up at the second of them: a trace of its own, as if it had begun in the first.
+    template <bool LISTED, bool JUMPS>
+    void leap(int64_t i, int64_t from, int64_t to, double* __restrict g) const
+    {
+        const int64_t before = from % past.block, after = to % past.block + 1;
+        const double first = JUMPS && twice[i] ? 1 / alpha : 0, second = JUMPS ? 1 / alpha : 0;
+        const double zbar = (trace[i] + first) / past.power(0, before);
+        const double own = JUMPS ? second / past.power(0, before + 1) : 0;
+        for (int64_t f = 0; f < past.filters; f++) {
+            const double* P0 = before ? past.sum(from - 1, f) : nothing();
+            const double *P1 = past.sum(to, f), *PJ = past.sum(from, f);
+            if (direct)
+                collect<LISTED, JUMPS>(i, P0, PJ, P1, zbar, own, g);
+            else
+                filter<LISTED, JUMPS>(i, f, P0, PJ, P1, past.power(1 + f, before),
+                                      past.power(1 + f, after), zbar, own, g, before > 0);
+        }
+        trace[i] = (zbar + own) * past.power(0, after);
+    }
+
+    // Of readouts, whose eligibility trace is the presynaptic one.
+    template <bool LISTED, bool JUMPS>
+    void collect(int64_t i, const double* __restrict P0, const double* __restrict PJ,
+                 const double* __restrict P1, double zbar, double own, double* __restrict g) const
     {
         const int64_t first = begin(i), count = end(i) - first;
-        const int32_t* column = columns + (LISTED ? first : 0);
-        const int64_t before = from % past.block, after = to % past.block + 1;
-        const double zbar = trace[i] / past.power(0, before);
-        double* __restrict g = pending + first;
-        for (int64_t f = 0; f < past.filters; f++) {
-            const double *__restrict P1 = past.sum(to, f), *Q1 = P1 + past.n, *phi1 = Q1 + past.n;
-            const double* __restrict P0 = before ? past.sum(from - 1, f) : nothing();
-            const double *Q0 = before ? P0 + past.n : P0, *phi0 = before ? Q0 + past.n : P0;
-            if (direct) {
-                for (int64_t k = 0; k < count; k++) {
-                    const int64_t j = LISTED ? column[k] : k;
-                    g[k] += zbar * (P1[j] - P0[j]);
-                }
-                continue;
-            }
-            double* __restrict eb = traces + f * size + first;
-            const double power = past.power(1 + f, after), earlier = 1 / past.power(1 + f, before);
-            for (int64_t k = 0; k < count; k++) {
-                const int64_t j = LISTED ? column[k] : k;
-                const double dP = P1[j] - P0[j];
-                g[k] += earlier * eb[k] * dP + zbar * ((Q1[j] - Q0[j]) - phi0[j] * dP);
-                eb[k] = power * (earlier * eb[k] + zbar * (phi1[j] - phi0[j]));
-            }
+        const int32_t* __restrict column = columns + (LISTED ? first : 0);
+        for (int64_t k = 0; k < count; k++) {
+            const int64_t j = LISTED ? column[k] : k;
+            g[k] += zbar * (P1[j] - P0[j]) + (JUMPS ? own * (P1[j] - PJ[j]) : 0);
         }
-        trace[i] *= past.power(0, after - before);
+    }
+
+    template <bool LISTED, bool JUMPS>
+    void filter(int64_t i, int64_t f, const double* P0, const double* PJ, const double* P1,
+                double power_0, double power_1, double zbar, double own, double* g, bool begun) const
+    {
+        const int64_t first = begin(i), count = end(i) - first, n = begun ? past.n : 0;
+        const Leap<JUMPS> one{P0, P0 + n, P0 + 2 * n, PJ, P1, past.n, 1 / power_0, power_1, zbar, own};
+        double* const eb = traces + f * size + first;
+        int64_t k = 0;
+        for (; !LISTED && k + 8 <= count; k += 8) one.template take<Eight>(k, eb + k, g + k);
+        for (; k < count; k++) one.template take<One>(LISTED ? columns[first + k] : k, eb + k, g + k);
     }
 
     const double* nothing() const  // the sums at a block's beginning
@@ -154,43 +215,61 @@ struct Rows {
         for (int64_t k = begin(i); k < end(i) && adapts; k++) adaptation[k] *= factor;
     }
 
-    // Change a row's weights by what is pending; Adam counts its steps by time.
-    void optimize(int64_t i, int64_t until) const
+    // Change a row's weights by the gradients `g`; Adam counts its steps by time.
+    void optimize(int64_t i, int64_t until, double* __restrict g) const
     {
-        const int64_t first = begin(i), last = end(i);
-        if (!rule.adam)
-            for (int64_t k = first; k < last; k++) {
-                weights[k] -= exists(k) ? rates[i] * pending[k] : 0;
-                pending[k] = 0;
-            }
-        for (; rule.adam && counts[i] < until; counts[i]++) adam(i, first, last);
-        for (int64_t k = first; k < last; k++)
-            if (exists(k)) weights[k] = std::min(std::max(weights[k], rule.lower), rule.upper);
+        const int64_t first = begin(i), count = end(i) - first;
+        if (!rule.adam) {
+            rows ? descend<true>(first, count, rates[i], g) : descend<false>(first, count, rates[i], g);
+            return;
+        }
+        for (int64_t k = 0; k < count && !rows; k++) g[k] = connected[first + k] ? g[k] : 0;
+        for (; counts[i] < until; counts[i]++) adam(i, first, count, g);
+        rows ? descend<true>(first, count, 0, g) : descend<false>(first, count, 0, g);
     }
 
-    bool exists(int64_t k) const { return rows || connected[k]; }
+    // A step down the gradient within the bounds.
+    template <bool LISTED>
+    void descend(int64_t first, int64_t count, double rate, double* __restrict g) const
+    {
+        const char* __restrict exists = connected + (LISTED ? 0 : first);
+        double* __restrict w = weights + first;
+        const double lower = rule.lower, upper = rule.upper;
+        for (int64_t k = 0; k < count; k++) {
+            double changed = w[k] - rate * g[k];
+            changed = changed < lower ? lower : changed;
+            changed = changed > upper ? upper : changed;
+            w[k] = LISTED || exists[k] ? changed : w[k];
+            g[k] = 0;
+        }
+    }
 
-    void adam(int64_t i, int64_t first, int64_t last) const
+    void adam(int64_t i, int64_t first, int64_t count, double* __restrict g) const
     {
         power_1[i] *= rule.beta_1;
         power_2[i] *= rule.beta_2;
         const double length = rates[i] * std::sqrt(1 - power_2[i]) / (1 - power_1[i]);
-        for (int64_t k = first; k < last; k++) {
-            const double g = exists(k) ? pending[k] : 0;
-            m[k] = rule.beta_1 * m[k] + (1 - rule.beta_1) * g;
-            v[k] = rule.beta_2 * v[k] + (1 - rule.beta_2) * g * g;
-            weights[k] -= length * m[k] / (std::sqrt(v[k]) + rule.epsilon);
-            pending[k] = 0;
+        double *__restrict w = weights + first, *__restrict m_ = m + first, *__restrict v_ = v + first;
+        for (int64_t k = 0; k < count; k++) {
+            m_[k] = rule.beta_1 * m_[k] + (1 - rule.beta_1) * g[k];
+            v_[k] = rule.beta_2 * v_[k] + (1 - rule.beta_2) * g[k] * g[k];
+            w[k] -= length * m_[k] / (std::sqrt(v_[k]) + rule.epsilon);
+            g[k] = 0;
         }
     }
 
-    // Bring a row up to date for a spike that arrives at a step.
-    void receive(int64_t i, int64_t arrival, double rate) const
+    // Bring a row up to date for a spike that arrives at a step; `g` is room for a row, of zeros.
+    void receive(int64_t i, int64_t arrival, double rate, double* g) const
     {
         if (arrived[i] != NEVER) {
-            advance(i, arrival - 2);
+            if (advanced[i] > arrived[i] - 2) {  // in the meantime
+                const int64_t first = begin(i), count = end(i) - first;
+                std::copy_n(pending + first, count, g);
+                std::fill_n(pending + first, count, 0.0);
+            }
+            advance(i, arrival - 2, g);
             decay(i, arrival - 2);
-            if (!rule.each_step) optimize(i, arrival + 2);
+            if (!rule.each_step) optimize(i, arrival + 2, g);
         }
         advanced[i] = arrival - 2;
         twice[i] = arrived[i] == arrival - 1;
@@ -226,12 +305,14 @@ int learn_at_spikes(
                    counts.data, power_1.data, power_2.data, m.data, v.data};
     if (arrival % (length[0] / 2) == 0)  // before the ring forgets
         for (int64_t i = 0; i < sources[0]; i++)
-            if (arrived[i] != NEVER) all.advance(i, now[0] - 1);
+            if (arrived[i] != NEVER) all.advance(i, now[0] - 1, pending.data + all.begin(i));
     const double rate = learning[0] ? learning_rate[0] : 0;
+    static std::vector<double> row;
+    row.resize(n);
     for (int32_t k = 0; k < spikes[spikes.size - 1]; k++) {
         const int64_t i = spikes[k] - first[0];
         if (i < 0 || i >= sources[0] || arrived[i] == arrival) continue;  // several count as one
-        all.receive(i, arrival, rate);
+        all.receive(i, arrival, rate, row.data());
     }
     return 0;
 }
