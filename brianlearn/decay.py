@@ -21,15 +21,15 @@ def check_decay(value, name: str) -> None:
     ValueError
         If it lies outside its bounds.
     """
-    if get_dimensions(value) is second.dim:
-        if not float(value) > 0:
-            raise ValueError(f"{name} is {value}, but a time constant is above 0.")
-        return
     if isinstance(value, Quantity):
         check_unit(value, second.dim, name)
+        if np.ndim(value) or not float(value) > 0:
+            raise ValueError(f"{name} is {value}, but a time constant is one number above 0.")
+        return
     if not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
         raise ValueError(
-            f"{name} is {value!r}, but must be a factor per time step from 0 to 1, or a time constant."
+            f"{name} is {value!r}, but must be a factor per time step from 0 to 1, or a time "
+            "constant."
         )
 
 

@@ -22,11 +22,15 @@ from brianlearn import (
 )
 from spike_eprop_cases import SpikeOutcome
 
+WEIGHTS = ("w_in", "w_rec", "w_out")
 _RECORDED = ("v", "psi", "z", "learning_signal")
 
 
-def build(case, *, recording=True, **rule_options):
-    """The network of a case, whose steps are one trial."""
+def build(case, *, recording=True, trial_steps=None, learning=(True,), **rule_options):
+    """The network of a case.
+
+    Its steps are one trial, or several of ``trial_steps``, each of which learns or does not.
+    """
     defaultclock.dt = case.h * ms
     inputs = SpikeInput(case.n_in, name="inputs")
     neurons = neurons_of(case)
@@ -41,8 +45,9 @@ def build(case, *, recording=True, **rule_options):
         connections[name] = Projection(
             source, target, weights, variable="x", mask=exists[name], name=name
         )
-    trials = Trials(case.steps * case.h * ms, inputs, None, readout=readout, name="trials")
-    rule = rule_of(case, **rule_options)
+    length = trial_steps or case.steps
+    trials = Trials(length * case.h * ms, inputs, None, readout=readout, name="trials")
+    rule = rule_of(case, length, **rule_options)
     learner = rule.attach(trials, readout, connections.values())
     recorder = Recorder(
         trials,
@@ -50,7 +55,13 @@ def build(case, *, recording=True, **rule_options):
         | {"readout": (readout, "v"), "error": (readout, "error")},
         name="recorder",
     )
-    trials.present(trial_of(case), recording=recording)
+    parts = [slice(s, s + length) for s in range(0, case.steps, length)]
+    trials.write(
+        [
+            trials.encode(trial_of(case, part), learning=learns, recording=recording)
+            for part, learns in zip(parts, learning, strict=True)
+        ]
+    )
     return SimpleNamespace(
         network=Network(inputs, neurons, readout, *connections.values(), trials, recorder),
         duration=case.steps * case.h * ms, learner=learner, trials=trials, neurons=neurons,
@@ -58,14 +69,14 @@ def build(case, *, recording=True, **rule_options):
     )  # fmt: skip
 
 
-def trial_of(case):
-    """All steps as one trial; several spikes of an input in a step are listed as often."""
-    steps, inputs = np.nonzero(case.counts)
-    times = case.counts[steps, inputs]
-    return Trial(np.repeat(steps, times), np.repeat(inputs, times), targets=case.target)
+def trial_of(case, part=slice(None)):
+    """Steps as one trial; several spikes of an input in a step are listed as often."""
+    steps, inputs = np.nonzero(case.counts[part])
+    times = case.counts[part][steps, inputs]
+    return Trial(np.repeat(steps, times), np.repeat(inputs, times), targets=case.target[part])
 
 
-def neurons_of(case):
+def neurons_of(case, name="neurons"):
     """The recurrent neurons, in the template of their model."""
     model = getattr(models, f"eprop_{'' if case.model.startswith('iaf') else 'iaf_'}{case.model}")
     options = {}
@@ -76,7 +87,7 @@ def neurons_of(case):
     if case.model == "psc_delta_adapt":
         options["frozen_by_refractoriness"] = case.nest_quirks
     neurons = model.with_surrogate(getattr(surrogates, case.surrogate)).neurons(
-        case.n_rec, name="neurons", tau_m=case.tau_m * ms, v_th=case.v_th,
+        case.n_rec, name=name, tau_m=case.tau_m * ms, v_th=case.v_th,
         t_ref=case.t_ref * case.h * ms, psi_height=case.height, psi_width=case.width, **options,
     )  # fmt: skip
     if "adapt" in case.model:
@@ -84,8 +95,8 @@ def neurons_of(case):
     return neurons
 
 
-def rule_of(case, **options):
-    """The case's `EProp`."""
+def rule_of(case, steps=None, **options):
+    """The case's `EProp`, for trials of so many steps."""
     numbers = {"learning_rate": float(case.etas[0]), "lower": case.w_min, "upper": case.w_max}
     if case.optimizer == "adam":
         numbers |= {"beta_1": case.beta_1, "beta_2": case.beta_2, "epsilon": case.epsilon}
@@ -96,7 +107,7 @@ def rule_of(case, **options):
         regularizer=FiringRate(
             case.c_reg, case.f_target * Hz, kappa=case.kappa_reg, rate_per_step=case.nest_quirks
         ),
-        window=case.windows, update="spike", kappa=case.kappa,
+        window=case.windows[:steps], update="spike", kappa=case.kappa,
         cutoff=None if np.isinf(case.cutoff) else case.cutoff * case.h * ms, **options,
     )  # fmt: skip
 
@@ -111,3 +122,26 @@ def run(case, **options):
         **built.learner.weights(), z=traces["z"], v=traces["v"], psi=traces["psi"],
         learning_signal=signal, readout=traces["readout"], error=traces["error"],
     )  # fmt: skip
+
+
+def learnt(case, outcome, name):
+    """How far weights have come."""
+    return getattr(outcome, name) - getattr(case, name) * case.exists[name]
+
+
+def deviation(case, ours, theirs):
+    """The largest difference of weights, relative to how far those of the same name have come."""
+    return max(
+        np.abs(getattr(ours, name) - getattr(theirs, name)).max()
+        / max(np.abs(learnt(case, theirs, name)).max(), 1e-5)
+        for name in WEIGHTS
+    )
+
+
+def same_course(ours, theirs, tolerance=1e-10):
+    """Whether two outcomes have the same spikes, and the same potentials, signals and errors."""
+    names = ("v", "psi", "learning_signal", "readout", "error")
+    return np.array_equal(ours.z, theirs.z) and all(
+        np.allclose(getattr(ours, name), getattr(theirs, name), rtol=tolerance, atol=tolerance)
+        for name in names
+    )

@@ -1,49 +1,46 @@
 """Learning at spikes as functions of arrays, in both languages: random neurons, step by step."""
 
+import re
 from importlib.resources import files
 from types import SimpleNamespace
 
 import numpy as np
 
-from brianlearn.learners import spike_history, spike_update
+from brianlearn.learners import spike_signals, spike_update
 from native import empty, native
 
-__all__ = ["HISTORY", "PYTHON", "UPDATE", "Drawn", "compiled", "differ"]
+__all__ = ["PYTHON", "SIGNALS", "UPDATE", "Drawn", "compiled", "differ"]
 
-HISTORY, UPDATE = (
+SIGNALS, UPDATE = (
     (files("brianlearn.learners") / name).read_text()
-    for name in ("spike_history.h", "spike_update.h")
+    for name in ("spike_signals.h", "spike_update.h")
 )
-_RING = {"block": "i8", "powers": "f", "history": "f", "sums": "f"}
-_NEURONS = {
-    "now": "i8", "length": "i8", "psi": "f", "error": "f", "feedback": "f", "learning_signal": "f",
-    "deviation": "f", "regularized": "i8", "gain": "f", **_RING,
-}  # fmt: skip
-_READOUTS = {"now": "i8", "length": "i8", "error": "f", **_RING}
-_LEARN = {
-    "now": "i8", "length": "i8", "spikes": "i4", "first": "i8", "sources": "i8", "targets": "i8",
-    "rows": "i4", "columns": "i4", "connected": "b", "weights": "f", "history": "f", "sums": "f",
-    "block": "i8", "powers": "f", "alpha": "f", "kappas": "f", "adapts": "i8", "beta": "f",
-    "rho": "f", "direct": "i8", "cutoff": "i8", "learning": "b", "learning_rate": "f",
-    "lower": "f", "upper": "f", "adam": "i8", "each_step": "i8", "beta_1": "f", "beta_2": "f",
-    "epsilon": "f", "arrived": "i8", "advanced": "i8", "twice": "i8", "trace": "f", "rates": "f",
-    "traces": "f", "adaptation": "f", "pending": "f", "counts": "i8", "power_1": "f",
-    "power_2": "f", "m": "f", "v": "f",
-}  # fmt: skip
+_CODES = {"double": "f", "int64_t": "i8", "int32_t": "i4", "char": "b"}
+
+
+def _parameters(text, function):
+    """What a C++ form takes, in its order: names, and their kinds as `native` wants them."""
+    declared = re.search(rf"int {function}\((.*?)\)\n", text, re.DOTALL).group(1)
+    return {name: _CODES[kind] for kind, name in re.findall(r"Array<(\w+)> (\w+)", declared)}
+
+
+_NEURONS = _parameters(SIGNALS, "tell_neurons")
+_READOUTS = _parameters(SIGNALS, "tell_readouts")
+_LEARN = _parameters(UPDATE, "learn_at_spikes")
 
 PYTHON = SimpleNamespace(
-    note_neurons=spike_history.note_neurons,
-    note_readouts=spike_history.note_readouts,
+    tell_neurons=spike_signals.tell_neurons,
+    tell_readouts=spike_signals.tell_readouts,
     learn=spike_update.learn_at_spikes,
 )
 
 
-def compiled(history=HISTORY, update=UPDATE):
-    """The C++ forms; a text that is None is left out."""
+def compiled(signals=SIGNALS, update=UPDATE):
+    """The C++ forms; for a text that is None, the Python form."""
     forms = SimpleNamespace(**vars(PYTHON))
-    if history is not None:
-        forms.note_neurons = native(history, "note_neurons", **_NEURONS)
-        forms.note_readouts = native(history, "note_readouts", **_READOUTS)
+    if signals is not None:
+        forms.tell_neurons = native(signals, "tell_neurons", **_NEURONS)
+        forms.tell_readouts = native(signals, "tell_readouts", **_READOUTS)
     if update is not None:
         forms.learn = native(update, "learn_at_spikes", **_LEARN)
     return forms
@@ -56,32 +53,32 @@ class Drawn:
     ----------
     seed : int
     kind : {"readouts", "plain", "adapting"}
-    length : int
-        Of the ring, in steps.
     kappa_reg : {None, "shared", "own"}
     sums : bool
         Whether running sums may be used, where they can be.
+    rate : float
+        Of the spikes of each source, per step.
+    tau_m : float, optional
+        Of the neurons, in steps; by default, between 5 and 50.
     rule : dict
         Arguments of `learn_at_spikes` that say how weights follow a gradient.
     """
 
     steps = 150
 
-    def __init__(self, seed, kind="plain", length=32, kappa_reg="own", dense=False, sums=True,
-                 rate=0.15, **rule):  # fmt: skip
+    def __init__(self, seed, kind="plain", kappa_reg="own", dense=False, sums=True,
+                 rate=0.15, tau_m=None, **rule):  # fmt: skip
         random = np.random.default_rng(seed)
-        self.kind, self.length = kind, length
+        self.kind = kind
         self.sources, self.n, self.n_out = random.integers([2, 1, 1], [7, 12, 4])
         adam, each_step = rule.get("adam", False), rule.get("each_step", False)
         kappa = random.choice([random.uniform(0.5, 1), 0.97])
-        alpha = np.exp(-1 / random.uniform(5, 50))
+        alpha = np.exp(-1 / (tau_m or random.uniform(5, 50)))
         other = {None: None, "shared": kappa, "own": random.uniform(0.6, 1)}[kappa_reg]
         if kind == "readouts":
             kappa, other = alpha, None
         by_sums = sums and not each_step and kind != "adapting"
-        ring, spike_history.LENGTH = spike_history.LENGTH, length
-        self.filters = spike_history.Filters.of(alpha, kappa, other, by_sums)
-        spike_history.LENGTH = ring
+        self.filters = spike_signals.Filters.of(alpha, kappa, other, by_sums)
         self.mask = random.random((self.sources, self.n)) < (2 if dense else 0.5)
         self.mask[0, 0] = True
         self.dense = dense or random.random() < 0.3  # rows without gaps, whatever the mask
@@ -115,12 +112,12 @@ class Drawn:
         size = m * n if self.dense else int(self.mask.sum())
         rows = np.concatenate([[0], np.cumsum(self.mask.sum(axis=1))])
         values = {
-            "now": -1, "length": self.length, "psi": np.zeros(n), "error": np.zeros(self.n_out),
+            "now": -1, "psi": np.zeros(n), "error": np.zeros(self.n_out),
             "feedback": self.feedback.ravel(), "learning_signal": np.zeros(n),
             "deviation": np.zeros(n), "regularized": filters.regularized, "gain": filters.gain,
             "block": filters.block, "powers": filters.powers.ravel(),
-            "history": np.zeros(self.length * quantities * n),
-            "sums": np.zeros(self.length * len(filters.kappas) * kept * n),
+            "complete": np.zeros(quantities * n), "coming": np.zeros(quantities * n),
+            "sums": np.zeros(len(filters.kappas) * kept * n),
             "first": self.first, "sources": m, "targets": n,
             "rows": -1 if self.dense else rows,
             "columns": -1 if self.dense else np.nonzero(self.mask)[1],
@@ -128,11 +125,11 @@ class Drawn:
             "weights": self.weights.ravel() if self.dense else self.weights[self.mask],
             "alpha": filters.alpha, "kappas": np.array(filters.kappas),
             "adapts": self.kind == "adapting", "beta": self.beta, "rho": 0.95, "direct": direct,
-            "arrived": np.full(m, spike_update.NEVER), "advanced": np.full(m, spike_update.NEVER),
-            "traces": np.zeros(len(filters.kappas) * size), "counts": np.ones(m),
-            "power_1": np.ones(m), "power_2": np.ones(m),
+            "arrived": np.full(m, spike_update.NEVER), "done": spike_update.NEVER,
+            "order": np.zeros(2 * m + 3), "traces": np.zeros(len(filters.kappas) * size),
+            "counts": np.ones(m), "power_1": np.ones(m), "power_2": np.ones(m),
         } | self.rule  # fmt: skip
-        values |= {key: np.zeros(m) for key in ("twice", "trace", "rates")}
+        values |= {key: np.zeros(m) for key in ("live", "due", "trace", "rates")}
         values |= {key: np.zeros(size) for key in ("adaptation", "pending", "m", "v")}
         codes = _NEURONS | _READOUTS | _LEARN
         return {
@@ -143,9 +140,9 @@ class Drawn:
     def run(self, forms):
         """All states after the last step, in which every source spikes."""
         state, direct = self.state(), self.kind == "readouts"
-        note, parameters = forms.note_neurons, _NEURONS
+        tell, parameters = forms.tell_neurons, _NEURONS
         if direct:
-            note, parameters = forms.note_readouts, _READOUTS
+            tell, parameters = forms.tell_readouts, _READOUTS
         for s, spikes in enumerate(self.spikes):
             state["error"], state["psi"] = self.error[s].copy(), self.psi[s].copy()
             state["deviation"] = self.deviation[s].copy()
@@ -153,7 +150,7 @@ class Drawn:
             state["spikes"] = np.array([*listed, len(listed)], dtype=np.int32)
             state["learning"][:] = self.learning[s]
             state["learning_rate"][:] = self.rates[s % len(self.rates)]
-            assert not note(**{name: state[name] for name in parameters})
+            assert not tell(**{name: state[name] for name in parameters})
             assert not forms.learn(**{name: state[name] for name in _LEARN})
         return state
 
@@ -163,7 +160,7 @@ def differ(case, ours, theirs):
     start = case.state()["weights"]
     moved = np.abs(theirs["weights"] - start).max()
     parts = [np.abs(ours["weights"] - theirs["weights"]).max() / max(moved, 1e-300)]
-    for name in ("arrived", "advanced", "twice", "counts"):
+    for name in ("arrived", "live", "due", "counts", "begin", "done"):
         assert np.array_equal(ours[name], theirs[name]), name
     exists = case.mask.ravel() if case.dense else np.ones(start.size, dtype=bool)
     for name in ("trace", "rates", "traces", "adaptation", "pending", "m", "v", "power_2"):

@@ -1,7 +1,8 @@
 """The adjoint form with filters that are given: kappa, rates of every step, readouts told later."""
 
 from dataclasses import replace
-from inspect import getsource
+from importlib.resources import files
+from inspect import getsource, signature
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eprop_oracle as oracle
-from adjoint_forms import HEADER, PYTHON, compiled, differ, follow, learn, mutated
+from adjoint_forms import HEADER, PYTHON, compiled, differ, follow, learn, listing, mutated
 from brianlearn import (
     EProp,
     FiringRate,
@@ -21,11 +22,13 @@ from brianlearn import (
     Recorder,
     SpikeInput,
     Trials,
+    regularizers,
     simulate,
 )
 from brianlearn.learners import eprop_adjoint
 from brianlearn.models import eprop_iaf_readout
 from eprop_build import random_case
+from native import native
 from spike_eprop_build import neurons_of, trial_of
 from spike_eprop_cases import random_case as random_spike_case
 
@@ -165,6 +168,28 @@ def test_mutant_is_killed(mutant, language):
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     assert not equals_the_sums(mutated(text, language), FIXED, 1, 0.9, 0.7, 1)
+
+
+@pytest.mark.parametrize("per_step", [False, True])
+@pytest.mark.parametrize("language", ["python", "cpp"])
+def test_rates(language, per_step):
+    """Spikes filtered, in 1/ms; compared with a rate in 1/ms, or per time step."""
+    form = regularizers.filter_rates
+    if language == "cpp":
+        header = files("brianlearn") / "regularizers.h"
+        codes = dict(zip(signature(form).parameters, ["i4", *"ffffff"], strict=True))
+        form = native(header, "filter_rates", **codes)
+    dt, kappa, z = 0.5, 0.9, np.random.default_rng(1).random((20, 3)) < 0.3
+    state = {"kappa": kappa, "milliseconds": dt, "c_reg": 2.0}
+    state["rate"] = 40 * 1e-3 * (dt if per_step else 1)
+    state = {name: np.array([value]) for name, value in state.items()}
+    state |= {"filtered": np.zeros(3), "deviation": np.zeros(3)}
+    filtered = np.zeros(3)
+    for spikes in z:
+        filtered = kappa * filtered + (1 - kappa) * spikes / dt
+        form(spikes=listing(spikes), **state)
+        expected = 2.0 * (filtered - state["rate"])
+        np.testing.assert_allclose(state["deviation"], expected, rtol=1e-13)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,17 @@ typedef double v8 __attribute__((vector_size(64), aligned(8), may_alias));
 static inline v8 load(const double* p) { return *(const v8*)p; }
 static inline void store(double* p, v8 x) { *(v8*)p = x; }
 
+static inline v8 gather(const double* p, const int32_t* index)
+{
+#ifdef __AVX512F__
+    return _mm512_i32gather_pd(_mm256_loadu_si256((const __m256i*)index), p, 8);
+#else
+    v8 x;
+    for (int k = 0; k < 8; k++) x[k] = p[index[k]];
+    return x;
+#endif
+}
+
 // a*b + c; rounded once where the processor can, whatever the compiler's flags.
 static inline v8 fused(v8 a, v8 b, v8 c)
 {

@@ -1,22 +1,35 @@
 """E-prop that learns at every spike: its kernels for a network, and what is kept of each connection."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from brianlearn.decay import decay_in
 from brianlearn.feedback import Symmetric
-from brianlearn.kernel import at_runtime
+from brianlearn.kernel import Kernel, at_runtime
 from brianlearn.learners.eprop_learner import Plastic
 from brianlearn.learners.eprop_parts import adapts, check_neurons, find_constant
-from brianlearn.learners.spike_history import Filters, history_of_neurons, history_of_readouts
+from brianlearn.learners.spike_signals import (
+    Filters,
+    signals_of_neurons,
+    signals_of_readouts,
+    tell_neurons,
+    tell_readouts,
+)
 from brianlearn.learners.spike_update import NEVER, ROW_STATES, Rows, kernel_at_spikes
 from brianlearn.losses import hears_later
 from brianlearn.projection import Projection
+from brianlearn.regularizers import filter_rates
 
 __all__ = ["SpikePlastic", "learn_at_every_spike"]
 
 _KAPPA = 0.97  # as published
+_STATES = {
+    filter_rates: ("filtered", "deviation"),
+    tell_neurons: ("now", "complete", "coming", "sums"),
+    tell_readouts: ("now", "complete", "coming", "sums"),
+}
 _DIRECT = {"direct": 1, "adapts": 0, "beta": np.zeros(1), "rho": 0.0}
 
 
@@ -26,11 +39,11 @@ class SpikePlastic(Plastic):
 
     Attributes
     ----------
-    past : Kernel
-        With the recent history of the neurons that it leads to.
+    signals : Kernel
+        What the neurons that it leads to tell of each step.
     """
 
-    past: object = None
+    signals: object = None
 
     def arrays(self, state=None) -> dict:
         """Copies of all arguments of `learn_at_spikes`, of the network or of a learner's state."""
@@ -38,9 +51,9 @@ class SpikePlastic(Plastic):
         for key, where in self.state.items():
             if state is not None and f"{self.name}.{key}" in state:
                 arrays[where[1]] = np.array(state[f"{self.name}.{key}"])
-        for key in ("now", "history"):
-            if state is not None and f"{self.past.name}.{key}" in state:
-                arrays[key] = np.array(state[f"{self.past.name}.{key}"])
+        for key in ("now", "complete", "sums"):
+            if state is not None and f"{self.signals.name}.{key}" in state:
+                arrays[key] = np.array(state[f"{self.signals.name}.{key}"])
         return arrays
 
     def matrix(self, state=None) -> np.ndarray:
@@ -62,7 +75,19 @@ class SpikePlastic(Plastic):
 def _catch_up(arrays):
     """As if a spike of every source arrived in the next time step."""
     rows = Rows(arrays)
-    rows.receive(np.nonzero(rows.arrived != NEVER)[0], int(rows.now[0]) + 1)
+    if not rows.block[0] and rows.done[0] < rows.complete_step:
+        rows.step(np.nonzero(rows.live)[0])
+        rows.done[0] = rows.complete_step
+    rows.learn(np.nonzero(rows.arrived != NEVER)[0])
+
+
+class Told(NamedTuple):
+    """What a group of targets tells the synapses onto it, and how these are to use it."""
+
+    kernels: list
+    signals: Kernel
+    filters: Filters
+    neurons: dict
 
 
 def learn_at_every_spike(rule, trials, readout, connections, name: str):
@@ -80,45 +105,51 @@ def learn_at_every_spike(rule, trials, readout, connections, name: str):
         As `EProp.attach` says.
     """
     _check(rule, trials, readout, connections)
-    kernels, plastic, pasts, state = [], [], {}, {}
-    targets = {connection.target.name: connection.target for connection in connections}
-    targets.setdefault(readout.name, readout)
+    groups = {c.target.name: c.target for c in connections if c.target is not readout}
+    told = {readout.name: _tell_of_readouts(rule, trials, readout, name)}
     first = 0
-    for group in targets.values():
-        label = f"{name}_{group.name}"
-        if group is readout:
-            kappa_out = _decay(readout, "tau_m", trials)
-            filters = Filters.of(kappa_out, kappa_out, None, not rule.each_step)
-            past = history_of_readouts(readout, filters, f"{label}_past")
-            pasts[group.name] = past, filters, _DIRECT
-            kernels.append(past)
-            continue
+    for group in groups.values():
         carrier = _carrier(group, readout, connections, rule)
         feedback = rule.feedback.weights(carrier, first)
         first += carrier.shape[0]
-        rates = rule.regularizer.attach(group, f"{label}_rates")
-        neurons = _neurons(group, trials)
-        filters = _filters(rule, group, trials, not (rule.each_step or neurons["adapts"]))
-        past = history_of_neurons(group, readout, feedback, filters, rates, f"{label}_past")
-        pasts[group.name] = past, filters, neurons
-        kernels += [rates, past] if rates else [past]
-        if rates:
-            state[f"{rates.name}.filtered"] = (rates, "filtered")
-            state[f"{rates.name}.deviation"] = (rates, "deviation")
-    for past, _, _ in pasts.values():
-        state |= {f"{past.name}.{key}": (past, key) for key in ("now", "history", "sums")}
-    for connection in connections:
-        past, filters, neurons = pasts[connection.target.name]
-        label = f"{name}_{connection.name}_spikes"
-        kernel = kernel_at_spikes(connection, past, filters, neurons, rule, trials, label)
-        where = (connection, "weights")
-        own = {"weights": where} | {key: (kernel, key) for key in ROW_STATES}
-        learns = SpikePlastic(
-            connection.name, connection, where, (kernel, "pending"), kernel, own, past
-        )
-        connection.lazy = learns
-        plastic.append(learns)
+        told[group.name] = _tell_of_neurons(rule, trials, group, readout, feedback, name)
+    plastic = [_plastic(c, told[c.target.name], rule, trials, name) for c in connections]
+    kernels = [kernel for one in told.values() for kernel in one.kernels]
+    state = {
+        f"{kernel.name}.{key}": (kernel, key)
+        for kernel in kernels
+        for key in _STATES[kernel.python]
+    }
     return kernels, plastic, state
+
+
+def _tell_of_readouts(rule, trials, readout, name):
+    kappa_out = _decay(readout, "tau_m", trials)
+    filters = Filters.of(kappa_out, kappa_out, None, not rule.each_step)
+    signals = signals_of_readouts(readout, filters, f"{name}_{readout.name}_signals")
+    return Told([signals], signals, filters, _DIRECT)
+
+
+def _tell_of_neurons(rule, trials, group, readout, feedback, name):
+    label = f"{name}_{group.name}"
+    neurons = _neurons(group, trials)
+    filters = _filters(rule, group, trials, not (rule.each_step or neurons["adapts"]))
+    rates = rule.regularizer.attach(group, f"{label}_rates")
+    signals = signals_of_neurons(group, readout, feedback, filters, rates, f"{label}_signals")
+    return Told([rates, signals] if rates else [signals], signals, filters, neurons)
+
+
+def _plastic(connection, told, rule, trials, name):
+    label = f"{name}_{connection.name}_spikes"
+    kernel = kernel_at_spikes(
+        connection, told.signals, told.filters, told.neurons, rule, trials, label
+    )
+    weights = (connection, "weights")
+    state = {"weights": weights} | {key: (kernel, key) for key in ROW_STATES}
+    connection.lazy = SpikePlastic(
+        connection.name, connection, weights, (kernel, "pending"), kernel, state, told.signals
+    )
+    return connection.lazy
 
 
 def _check(rule, trials, readout, connections):
@@ -126,6 +157,11 @@ def _check(rule, trials, readout, connections):
         raise ValueError(
             f"The trials have a batch of {trials.samples} samples, but weights that change with "
             'every spike cannot be shared: use samples=1, or update="trial".'
+        )
+    if rule.cutoff_steps(trials.clock.dt) < 2:
+        raise ValueError(
+            f"cutoff is {rule.cutoff}, but a spike needs two time steps of {trials.clock.dt} to be "
+            "taken up by its synapses."
         )
     if not hears_later(readout):
         raise ValueError(
@@ -155,8 +191,10 @@ def _decay(group, name, trials):
 def _neurons(group, trials):
     if not adapts(group):
         return _DIRECT | {"direct": 0}
-    rho = _decay(group, "tau_adapt", trials)
-    return {"direct": 0, "adapts": 1, "beta": find_constant(group, "beta"), "rho": rho}
+    rho, beta = _decay(group, "tau_adapt", trials), find_constant(group, "beta")
+    if not isinstance(beta, tuple):
+        beta = np.repeat(beta, len(group))
+    return {"direct": 0, "adapts": 1, "beta": beta, "rho": rho}
 
 
 def _filters(rule, group, trials, by_sums):

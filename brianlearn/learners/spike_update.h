@@ -7,18 +7,168 @@ using brianlearn::v8;
 
 enum { NEVER = -9 };
 
-// What is kept of the neurons that the rows lead to; see spike_history.py.
-struct Past {
-    const double *history, *sums, *powers;
-    int64_t length, n, filters, block, quantities, kept;
-
-    // Quantity q of step e, for all neurons.
-    const double* at(int64_t e, int64_t q) const
+// Synapses, one at a time or eight: `at` is a quantity of theirs, `of` one of their targets.
+struct One {
+    static double of(const double* p, int64_t j) { return p[j]; }
+    static double at(const double* p) { return *p; }
+    static void put(double* p, double x) { *p = x; }
+    static double within(double x, double lower, double upper)
     {
-        return history + (e % length * quantities + q) * n;
+        return x < lower ? lower : x > upper ? upper : x;
     }
-    const double* sum(int64_t e, int64_t f) const { return sums + (e % length * filters + f) * kept * n; }
-    double power(int64_t of, int64_t exponent) const { return powers[of * (block + 1) + exponent]; }
+    static double where(const char* exists, double x, double other) { return *exists ? x : other; }
+};
+
+struct Eight {
+    static v8 of(const double* p, int64_t j) { return brianlearn::load(p + j); }
+    static v8 at(const double* p) { return brianlearn::load(p); }
+    static void put(double* p, v8 x) { brianlearn::store(p, x); }
+    static v8 within(v8 x, double lower, double upper)
+    {
+        x = x < lower ? brianlearn::all(lower) : x;
+        return x > upper ? brianlearn::all(upper) : x;
+    }
+    static v8 where(const char* exists, v8 x, v8 other)
+    {
+        typedef signed char c8 __attribute__((vector_size(8), aligned(1), may_alias));
+        return __builtin_convertvector(*(const c8*)exists, v8) != 0 ? x : other;
+    }
+};
+
+struct Listed : Eight {  // eight whose targets do not lie side by side
+    const int32_t* targets;
+    explicit Listed(const int32_t* targets) : targets(targets) {}
+    v8 of(const double* p, int64_t) const { return brianlearn::gather(p, targets); }
+};
+
+// What is done to a synapse (k) with quantities of its target (j); `direct` where the eligibility trace
+// is the presynaptic one.
+
+// Add to `g` what was collected in the block.
+struct Collect {
+    const double *a, *P, *Q;
+    double sign, c, *g;
+    bool direct;
+    template <typename By>
+    void operator()(By by, int64_t k, int64_t j) const
+    {
+        const auto sum = direct ? c * by.of(P, j) : sign * (by.at(a + k) * by.of(P, j)) + c * by.of(Q, j);
+        by.put(g + k, by.at(g + k) + sum);
+    }
+};
+
+struct TakeUp {
+    const double *shift, *rest;
+    double *a, *pending;
+    bool direct;
+    template <typename By>
+    void operator()(By by, int64_t k, int64_t j) const
+    {
+        if (!direct) by.put(a + k, by.at(a + k) - by.of(shift, j));
+        by.put(pending + k, by.at(pending + k) - by.of(rest, j));
+    }
+};
+
+struct Enter {
+    const double* phi;
+    double kappa, c, *a;
+    template <typename By>
+    void operator()(By by, int64_t k, int64_t j) const
+    {
+        by.put(a + k, by.at(a + k) / kappa - c * by.of(phi, j));
+    }
+};
+
+struct Leave {
+    const double *P, *Q, *phi;
+    double kappa, c, *a, *pending;
+    template <typename By>
+    void operator()(By by, int64_t k, int64_t j) const
+    {
+        const auto kept = by.at(a + k), collected = kept * by.of(P, j) + c * by.of(Q, j);
+        by.put(pending + k, by.at(pending + k) + collected);
+        by.put(a + k, kappa * (kept + c * by.of(phi, j)));
+    }
+};
+
+// One step of the traces; `second` where the regularization has a filter of its own.
+template <bool ADAPTS>
+struct Filter {
+    const double *psi, *signal, *second, *beta;
+    double zbar, rho, kappa, kappa_2, *eb, *eb_2, *eps, *pending;
+    template <typename By>
+    void operator()(By by, int64_t k, int64_t j) const
+    {
+        auto eligibility = by.of(psi, j) * zbar;
+        if (ADAPTS) {
+            const auto adaptation = by.at(eps + k);
+            eligibility = by.of(psi, j) * (zbar - by.of(beta, j) * adaptation);
+            by.put(eps + k, rho * adaptation + eligibility);
+        }
+        const auto filtered = kappa * by.at(eb + k) + eligibility;
+        auto gradient = by.of(signal, j) * filtered;
+        by.put(eb + k, filtered);
+        if (second) {
+            const auto again = kappa_2 * by.at(eb_2 + k) + eligibility;
+            gradient += by.of(second, j) * again;
+            by.put(eb_2 + k, again);
+        }
+        by.put(pending + k, by.at(pending + k) + gradient);
+    }
+};
+
+// What was collected changes the weight, in one go.
+struct Descend {
+    const double *a, *P, *Q;
+    double c, rate, lower, upper, *weights, *pending;
+    const char* connected;
+    bool direct;
+    template <typename By>
+    void operator()(By by, int64_t k, int64_t j) const
+    {
+        const auto sum = direct ? c * by.of(P, j) : by.at(a + k) * by.of(P, j) + c * by.of(Q, j);
+        const auto before = by.at(weights + k);
+        const auto after = by.within(before - rate * (by.at(pending + k) + sum), lower, upper);
+        by.put(pending + k, -sum);
+        by.put(weights + k, connected ? by.where(connected + k, after, before) : after);
+    }
+};
+
+// The live rows, in the order of their last spike: a ring of links through a head.
+struct Order {
+    int64_t *before, *after, head;
+
+    Order(const Array<int64_t>& memory, int64_t rows)
+        : before(memory.data + 1), after(memory.data + 2 + rows), head(rows)
+    {
+    }
+
+    int64_t first() const { return after[head]; }
+    int64_t last() const { return before[head]; }
+    void remove(int64_t i) const
+    {
+        after[before[i]] = after[i];
+        before[after[i]] = before[i];
+    }
+    void append(int64_t i) const
+    {
+        before[i] = last();
+        after[i] = head;
+        after[last()] = i;
+        before[head] = i;
+    }
+
+    // At the beginning of a run.
+    void make(const int64_t* arrived, const int64_t* live) const
+    {
+        before[head] = after[head] = head;
+        std::vector<int64_t> rows;
+        for (int64_t i = 0; i < head; i++)
+            if (live[i]) rows.push_back(i);
+        std::stable_sort(rows.begin(), rows.end(),
+                         [&](int64_t i, int64_t j) { return arrived[i] < arrived[j]; });
+        for (int64_t i : rows) append(i);
+    }
 };
 
 // How weights follow a gradient.
@@ -27,213 +177,167 @@ struct Rule {
     bool adam, each_step;
 };
 
-struct One {
-    static double at(const double* p) { return *p; }
-    static void put(double* p, double x) { *p = x; }
-};
-
-struct Eight {
-    static v8 at(const double* p) { return brianlearn::load(p); }
-    static void put(double* p, v8 x) { brianlearn::store(p, x); }
-};
-
-// Many steps of the eligibility traces of a neuron (or of eight) at once, by sums at three times:
-// the step before, the first step, after which a spike may have been taken up, and the last.
-template <bool JUMPS>
-struct Leap {
-    const double *P0, *Q0, *phi0, *PJ, *P1;
-    int64_t n;
-    double earlier, power, zbar, own;
-
-    template <typename Many>
-    void take(int64_t j, double* eb, double* g) const
-    {
-        const auto then = earlier * Many::at(eb), P = Many::at(P1 + j), dP = P - Many::at(P0 + j);
-        const auto Q = Many::at(P1 + n + j), phi = Many::at(P1 + 2 * n + j);
-        const auto before = Many::at(phi0 + j);
-        auto gradient = then * dP + zbar * ((Q - Many::at(Q0 + j)) - before * dP);
-        auto filtered = then + zbar * (phi - before);
-        if (JUMPS) {
-            const auto jumped = Many::at(PJ + 2 * n + j), rest = P - Many::at(PJ + j);
-            gradient += own * ((Q - Many::at(PJ + n + j)) - jumped * rest);
-            filtered += own * (phi - jumped);
-        }
-        Many::put(g, Many::at(g) + gradient);
-        Many::put(eb, power * filtered);
-    }
-};
-
 struct Rows {
-    Past past;
     Rule rule;
-    const int32_t *rows, *columns;  // null if every target has a place in each row
-    const char* connected;
+    Order order;
+    int64_t n, filters, block, complete_step, cutoff;
+    const double *complete, *sums, *powers, *kappas, *beta;
     double alpha, rho;
-    const double *kappas, *beta;
-    size_t betas;
     bool adapts, direct;
-    int64_t cutoff;
+    const int32_t *rows, *columns;  // rows: null if every target has a place in each row
+    const char* connected;
     double* weights;
-    int64_t *arrived, *advanced, *twice;
+    int64_t *block_begin, *arrived, *live, *due;
     double *trace, *rates, *traces, *adaptation, *pending;
     size_t size;  // of all rows together
     int64_t* counts;
     double *power_1, *power_2, *m, *v;
 
-    int64_t begin(int64_t i) const { return rows ? rows[i] : i * past.n; }
-    int64_t end(int64_t i) const { return rows ? rows[i + 1] : (i + 1) * past.n; }
+    int64_t begin(int64_t i) const { return rows ? rows[i] : i * n; }
+    int64_t end(int64_t i) const { return rows ? rows[i + 1] : (i + 1) * n; }
+    int64_t tau() const { return complete_step - block_begin[0] + 1; }
+    double power(int64_t of, int64_t exponent) const { return powers[of * (block + 2) + exponent]; }
 
-    int64_t block_end(int64_t e, int64_t last) const
+    // Do something for each synapse of a row (k) and its target (j); by eights where they lie so.
+    template <typename Action>
+    void each(int64_t i, const Action& action) const
     {
-        return past.block ? std::min(last, e - e % past.block + past.block - 1) : e;
+        int64_t k = begin(i);
+        const int64_t last = end(i);
+        if (rows) {
+            for (; k + 8 <= last; k += 8) action(Listed(columns + k), k, 0);
+            for (; k < last; k++) action(One(), k, columns[k]);
+        } else {
+            int64_t j = 0;
+            for (; j + 8 <= n; j += 8) action(Eight(), k + j, j);
+            for (; j < n; j++) action(One(), k + j, j);
+        }
     }
 
-    // Bring traces of a row up to a step, as far as the cutoff allows, and add its gradients to `g`.
-    void advance(int64_t i, int64_t until, double* g) const
+    // -- by sums ------------------------------------------------------------------------------
+
+    const double* sums_of(int64_t f) const
     {
-        const int64_t last = std::min(until, arrived[i] - 2 + cutoff);
-        while (advanced[i] < last) {
-            const int64_t e = advanced[i] + 1;
-            const int64_t end = block_end(e, last);
-            const bool fresh = advanced[i] == arrived[i] - 2;
-            if (past.block && fresh && end >= arrived[i] && e >= 0 && e % past.block) {
-                rows ? leap<true, true>(i, e, end, g) : leap<false, true>(i, e, end, g);
-                advanced[i] = end;
-            } else if (past.block && e > arrived[i]) {
-                rows ? leap<true, false>(i, e, end, g) : leap<false, false>(i, e, end, g);
-                advanced[i] = end;
-            } else {
-                rows ? step<true>(i, e, g) : step<false>(i, e, g);
-                advanced[i] = e;
-                if (rule.each_step) optimize(i, e + 4, g);
+        static std::vector<double> zeros;  // where a block begins
+        if (zeros.size() < (size_t)(3 * n)) zeros.assign(3 * n, 0.0);
+        return tau() == 0 ? zeros.data() : sums + f * (direct ? 1 : 3) * n;
+    }
+
+    // Add to what is pending what a live row has collected in its block, times a sign.
+    void collect(int64_t i, double sign) const
+    {
+        for (int64_t f = 0; f < filters; f++) {
+            const double* P = sums_of(f);
+            each(i, Collect{traces + f * size, P, P + n, sign, sign * trace[i], pending, direct});
+        }
+    }
+
+    // Let the spikes that arrived in the last step begin to act in the next one.
+    void take_up(int64_t when) const
+    {
+        const double own = 1 / power(0, tau() + 1);
+        static std::vector<double> shifts, rests;
+        shifts.resize(n);
+        rests.resize(n);
+        for (int64_t f = 0; f < filters; f++) {
+            const double *P = sums_of(f), *Q = P + n, *phi = Q + n;
+            for (int64_t j = 0; j < n; j++) {
+                shifts[j] = direct ? 0 : own * phi[j];
+                rests[j] = own * (direct ? P[j] : Q[j] - phi[j] * P[j]);
             }
+            const TakeUp one{shifts.data(), rests.data(), traces + f * size, pending, direct};
+            for (int64_t i = order.last(); i != order.head && arrived[i] == when; i = order.before[i])
+                each(i, one);
         }
+        for (int64_t i = order.last(); i != order.head && arrived[i] == when; i = order.before[i])
+            trace[i] += own;
     }
 
-    // One step of the eligibility traces.
-    template <bool LISTED>
-    void step(int64_t i, int64_t e, double* __restrict g) const
+    // Keep a row relative to the present block.
+    void enter(int64_t i) const
     {
-        const bool jump = e == arrived[i] || (e == arrived[i] - 1 && twice[i]);
-        const double zbar = trace[i] = alpha * trace[i] + jump;
-        if (e < 0) return;  // before the first step
-        const int64_t first = begin(i), count = end(i) - first;
-        const int32_t* column = columns + (LISTED ? first : 0);
-        const double* __restrict now = past.at(e, 0);
-        if (direct) {
-            for (int64_t k = 0; k < count; k++) g[k] += now[LISTED ? column[k] : k] * zbar;
-            return;
+        trace[i] /= power(0, tau());
+        for (int64_t f = 0; f < filters && !direct; f++)
+            each(i, Enter{sums_of(f) + 2 * n, power(1 + f, tau()), trace[i], traces + f * size});
+        collect(i, -1);
+    }
+
+    // The opposite.
+    void leave(int64_t i) const
+    {
+        if (direct) collect(i, 1);
+        for (int64_t f = 0; f < filters && !direct; f++) {
+            const double* P = sums_of(f);
+            each(i, Leave{P, P + n, P + 2 * n, power(1 + f, tau()), trace[i], traces + f * size,
+                          pending});
         }
-        const double* __restrict signal = past.at(e, 1);
-        double *__restrict eb = traces + first, *__restrict eps = adaptation + (adapts ? first : 0);
-        const bool single = past.filters == 1;
-        const double kappa = kappas[0], *second = single ? signal : past.at(e, 2);
-        const double kappa_2 = single ? 0 : kappas[1];
-        double* __restrict eb_2 = single ? nullptr : traces + size + first;
-        for (int64_t k = 0; k < count; k++) {
-            const int64_t j = LISTED ? column[k] : k;
-            double eligibility = now[j] * zbar;
-            if (adapts) {
-                eligibility = now[j] * (zbar - beta[betas == 1 ? 0 : j] * eps[k]);
-                eps[k] = rho * eps[k] + eligibility;
-            }
-            eb[k] = kappa * eb[k] + eligibility;
-            double gradient = signal[j] * eb[k];
-            if (!single) {
-                eb_2[k] = kappa_2 * eb_2[k] + eligibility;
-                gradient += second[j] * eb_2[k];
-            }
-            g[k] += gradient;
-        }
+        trace[i] *= power(0, tau());
     }
 
-    // The steps from `from` to `to`, within a block, by the targets' sums. If it JUMPS, a spike is
-    // taken up at the second of them: a trace of its own, as if it had begun in the first.
-    template <bool LISTED, bool JUMPS>
-    void leap(int64_t i, int64_t from, int64_t to, double* __restrict g) const
+    // At the end of a block, go over to the next one, whose sums are 0.
+    void cross() const
     {
-        const int64_t before = from % past.block, after = to % past.block + 1;
-        const double first = JUMPS && twice[i] ? 1 / alpha : 0, second = JUMPS ? 1 / alpha : 0;
-        const double zbar = (trace[i] + first) / past.power(0, before);
-        const double own = JUMPS ? second / past.power(0, before + 1) : 0;
-        for (int64_t f = 0; f < past.filters; f++) {
-            const double* P0 = before ? past.sum(from - 1, f) : nothing();
-            const double *P1 = past.sum(to, f), *PJ = past.sum(from, f);
-            if (direct)
-                collect<LISTED, JUMPS>(i, P0, PJ, P1, zbar, own, g);
-            else
-                filter<LISTED, JUMPS>(i, f, P0, PJ, P1, past.power(1 + f, before),
-                                      past.power(1 + f, after), zbar, own, g, before > 0);
-        }
-        trace[i] = (zbar + own) * past.power(0, after);
+        for (int64_t i = order.first(); i != order.head; i = order.after[i]) leave(i);
+        block_begin[0] = complete_step + 1;
     }
 
-    // Of readouts, whose eligibility trace is the presynaptic one.
-    template <bool LISTED, bool JUMPS>
-    void collect(int64_t i, const double* __restrict P0, const double* __restrict PJ,
-                 const double* __restrict P1, double zbar, double own, double* __restrict g) const
+    // -- step by step -------------------------------------------------------------------------
+
+    // One step of the eligibility traces of a live row.
+    void step(int64_t i) const
     {
-        const int64_t first = begin(i), count = end(i) - first;
-        const int32_t* __restrict column = columns + (LISTED ? first : 0);
-        for (int64_t k = 0; k < count; k++) {
-            const int64_t j = LISTED ? column[k] : k;
-            g[k] += zbar * (P1[j] - P0[j]) + (JUMPS ? own * (P1[j] - PJ[j]) : 0);
-        }
+        due[i] >>= 1;
+        const double zbar = trace[i] = alpha * trace[i] + (due[i] & 1);
+        if (direct)
+            each(i, Collect{nullptr, complete, nullptr, 1, zbar, pending, true});
+        else if (adapts)
+            each(i, filter<true>(zbar));
+        else
+            each(i, filter<false>(zbar));
+        if (rule.each_step) optimize(i, complete_step + 4);
     }
 
-    template <bool LISTED, bool JUMPS>
-    void filter(int64_t i, int64_t f, const double* P0, const double* PJ, const double* P1,
-                double power_0, double power_1, double zbar, double own, double* g, bool begun) const
+    template <bool ADAPTS>
+    Filter<ADAPTS> filter(double zbar) const
     {
-        const int64_t first = begin(i), count = end(i) - first, n = begun ? past.n : 0;
-        const Leap<JUMPS> one{P0, P0 + n, P0 + 2 * n, PJ, P1, past.n, 1 / power_0, power_1, zbar, own};
-        double* const eb = traces + f * size + first;
-        int64_t k = 0;
-        for (; !LISTED && k + 8 <= count; k += 8) one.template take<Eight>(k, eb + k, g + k);
-        for (; k < count; k++) one.template take<One>(LISTED ? columns[first + k] : k, eb + k, g + k);
+        const bool two = filters > 1;
+        return {complete, complete + n, two ? complete + 2 * n : nullptr, beta, zbar, rho, kappas[0],
+                two ? kappas[1] : 0, traces, traces + size, adaptation, pending};
     }
 
-    const double* nothing() const  // the sums at a block's beginning
-    {
-        static std::vector<double> zeros;
-        if (zeros.size() < (size_t)past.n) zeros.assign(past.n, 0.0);
-        return zeros.data();
-    }
+    // -- at a spike ---------------------------------------------------------------------------
 
-    // Let the traces of a row that learns no more decay.
-    void decay(int64_t i, int64_t until) const
+    // Let the traces of a row that was not live decay until now.
+    void decay(int64_t i) const
     {
-        const int64_t steps = until - advanced[i];
-        advanced[i] = until;
-        if (steps <= 0) return;
-        trace[i] *= std::pow(alpha, (double)steps);
-        for (int64_t f = 0; f < past.filters && !direct; f++) {
-            const double factor = std::pow(kappas[f], (double)steps);
+        const double steps = complete_step - (arrived[i] - 2 + cutoff);
+        trace[i] *= std::pow(alpha, steps);
+        for (int64_t f = 0; f < filters && !direct; f++) {
+            const double factor = std::pow(kappas[f], steps);
             for (int64_t k = begin(i); k < end(i); k++) traces[f * size + k] *= factor;
         }
-        const double factor = adapts ? std::pow(rho, (double)steps) : 0;
+        const double factor = adapts ? std::pow(rho, steps) : 0;
         for (int64_t k = begin(i); k < end(i) && adapts; k++) adaptation[k] *= factor;
     }
 
-    // Change a row's weights by the gradients `g`; Adam counts its steps by time.
-    void optimize(int64_t i, int64_t until, double* __restrict g) const
+    // Change a row's weights by what is pending; Adam counts its steps by time.
+    void optimize(int64_t i, int64_t until) const
     {
         const int64_t first = begin(i), count = end(i) - first;
-        if (!rule.adam) {
-            rows ? descend<true>(first, count, rates[i], g) : descend<false>(first, count, rates[i], g);
-            return;
-        }
-        for (int64_t k = 0; k < count && !rows; k++) g[k] = connected[first + k] ? g[k] : 0;
-        for (; counts[i] < until; counts[i]++) adam(i, first, count, g);
-        rows ? descend<true>(first, count, 0, g) : descend<false>(first, count, 0, g);
+        if (!rule.adam)
+            return rows ? descend<true>(first, count, rates[i]) : descend<false>(first, count, rates[i]);
+        for (int64_t k = first; k < first + count && !rows; k++)
+            pending[k] = connected[k] ? pending[k] : 0;
+        for (; counts[i] < until; counts[i]++) adam(i, first, count);
+        rows ? descend<true>(first, count, 0) : descend<false>(first, count, 0);
     }
 
     // A step down the gradient within the bounds.
     template <bool LISTED>
-    void descend(int64_t first, int64_t count, double rate, double* __restrict g) const
+    void descend(int64_t first, int64_t count, double rate) const
     {
         const char* __restrict exists = connected + (LISTED ? 0 : first);
-        double* __restrict w = weights + first;
+        double *__restrict w = weights + first, *__restrict g = pending + first;
         const double lower = rule.lower, upper = rule.upper;
         for (int64_t k = 0; k < count; k++) {
             double changed = w[k] - rate * g[k];
@@ -244,12 +348,13 @@ struct Rows {
         }
     }
 
-    void adam(int64_t i, int64_t first, int64_t count, double* __restrict g) const
+    void adam(int64_t i, int64_t first, int64_t count) const
     {
         power_1[i] *= rule.beta_1;
         power_2[i] *= rule.beta_2;
         const double length = rates[i] * std::sqrt(1 - power_2[i]) / (1 - power_1[i]);
-        double *__restrict w = weights + first, *__restrict m_ = m + first, *__restrict v_ = v + first;
+        double *__restrict w = weights + first, *__restrict g = pending + first;
+        double *__restrict m_ = m + first, *__restrict v_ = v + first;
         for (int64_t k = 0; k < count; k++) {
             m_[k] = rule.beta_1 * m_[k] + (1 - rule.beta_1) * g[k];
             v_[k] = rule.beta_2 * v_[k] + (1 - rule.beta_2) * g[k] * g[k];
@@ -258,61 +363,86 @@ struct Rows {
         }
     }
 
-    // Bring a row up to date for a spike that arrives at a step; `g` is room for a row, of zeros.
-    void receive(int64_t i, int64_t arrival, double rate, double* g) const
+    // What a live row has collected becomes a change of its weights.
+    void learn(int64_t i) const
     {
-        if (arrived[i] != NEVER) {
-            if (advanced[i] > arrived[i] - 2) {  // in the meantime
-                const int64_t first = begin(i), count = end(i) - first;
-                std::copy_n(pending + first, count, g);
-                std::fill_n(pending + first, count, 0.0);
-            }
-            advance(i, arrival - 2, g);
-            decay(i, arrival - 2);
-            if (!rule.each_step) optimize(i, arrival + 2, g);
+        if (block && !rule.adam && filters == 1) {
+            const double* P = sums_of(0);
+            each(i, Descend{traces, P, P + n, trace[i], rates[i], rule.lower, rule.upper, weights,
+                            pending, rows ? nullptr : connected, direct});
+            return;
         }
-        advanced[i] = arrival - 2;
-        twice[i] = arrived[i] == arrival - 1;
+        if (block) collect(i, 1);
+        if (!rule.each_step) optimize(i, complete_step + 4);
+        if (block) collect(i, -1);
+    }
+
+    // What a spike that arrives makes a row learn.
+    void receive(int64_t i, int64_t arrival, double rate) const
+    {
+        if (live[i]) {
+            learn(i);
+            order.remove(i);
+        } else if (arrived[i] != NEVER) {
+            decay(i);
+            if (!rule.each_step) optimize(i, complete_step + 4);
+            if (block) enter(i);
+        }
+        order.append(i);
+        live[i] = 1;
         arrived[i] = arrival;
+        due[i] |= 4;  // two steps from now
         rates[i] = rate;
     }
 };
 
 int learn_at_spikes(
-    Array<int64_t> now, Array<int64_t> length, Array<int32_t> spikes, Array<int64_t> first,
-    Array<int64_t> sources, Array<int64_t> targets, Array<int32_t> rows, Array<int32_t> columns,
-    Array<char> connected, Array<double> weights, Array<double> history, Array<double> sums,
-    Array<int64_t> block, Array<double> powers, Array<double> alpha, Array<double> kappas,
-    Array<int64_t> adapts, Array<double> beta, Array<double> rho, Array<int64_t> direct,
-    Array<int64_t> cutoff, Array<char> learning, Array<double> learning_rate, Array<double> lower,
-    Array<double> upper, Array<int64_t> adam, Array<int64_t> each_step, Array<double> beta_1,
-    Array<double> beta_2, Array<double> epsilon, Array<int64_t> arrived, Array<int64_t> advanced,
-    Array<int64_t> twice, Array<double> trace, Array<double> rates, Array<double> traces,
-    Array<double> adaptation, Array<double> pending, Array<int64_t> counts, Array<double> power_1,
-    Array<double> power_2, Array<double> m, Array<double> v)
+    Array<int64_t> now, Array<int32_t> spikes, Array<int64_t> first, Array<int64_t> sources,
+    Array<int64_t> targets, Array<int32_t> rows, Array<int32_t> columns, Array<char> connected,
+    Array<double> weights, Array<double> complete, Array<double> sums, Array<int64_t> block,
+    Array<double> powers, Array<double> alpha, Array<double> kappas, Array<int64_t> adapts,
+    Array<double> beta, Array<double> rho, Array<int64_t> direct, Array<int64_t> cutoff,
+    Array<char> learning, Array<double> learning_rate, Array<double> lower, Array<double> upper,
+    Array<int64_t> adam, Array<int64_t> each_step, Array<double> beta_1, Array<double> beta_2,
+    Array<double> epsilon, Array<int64_t> begin, Array<int64_t> done, Array<int64_t> arrived,
+    Array<int64_t> live, Array<int64_t> order, Array<int64_t> due, Array<double> trace,
+    Array<double> rates, Array<double> traces, Array<double> adaptation, Array<double> pending,
+    Array<int64_t> counts, Array<double> power_1, Array<double> power_2, Array<double> m,
+    Array<double> v)
 {
     const FlushTinyToZero here;
-    const int64_t n = targets[0], filters = kappas.size, arrival = now[0] + 1;
-    const Past past{history.data, sums.data, powers.data, length[0], n, filters, block[0],
-                    direct[0] ? 1 : 1 + filters, direct[0] ? 1 : 3};
+    const int64_t arrival = now[0] + 1, complete_step = now[0] - 1;
     const Rule rule{lower[0], upper[0], beta_1[0], beta_2[0], epsilon[0], adam[0] != 0,
                     each_step[0] != 0};
-    const bool listed = rows.size > 1;
-    const Rows all{past, rule, listed ? rows.data : nullptr, columns.data, connected.data, alpha[0],
-                   rho[0], kappas.data, beta.data, beta.size, adapts[0] != 0, direct[0] != 0,
-                   cutoff[0], weights.data, arrived.data, advanced.data, twice.data, trace.data,
-                   rates.data, traces.data, adaptation.data, pending.data, weights.size,
-                   counts.data, power_1.data, power_2.data, m.data, v.data};
-    if (arrival % (length[0] / 2) == 0)  // before the ring forgets
-        for (int64_t i = 0; i < sources[0]; i++)
-            if (arrived[i] != NEVER) all.advance(i, now[0] - 1, pending.data + all.begin(i));
+    const Order live_rows(order, sources[0]);
+    if (!order[0]) live_rows.make(arrived.data, live.data);
+    order[0] = 1;
+    const Rows all{rule, live_rows, targets[0], (int64_t)kappas.size, block[0], complete_step,
+                   cutoff[0], complete.data, sums.data, powers.data, kappas.data, beta.data, alpha[0],
+                   rho[0], adapts[0] != 0, direct[0] != 0,
+                   rows.size > 1 ? rows.data : nullptr, columns.data, connected.data, weights.data,
+                   begin.data, arrived.data, live.data, due.data, trace.data, rates.data,
+                   traces.data, adaptation.data, pending.data, weights.size, counts.data,
+                   power_1.data, power_2.data, m.data, v.data};
+    if (block[0]) {
+        if (all.tau() == block[0]) all.cross();
+        all.take_up(arrival - 1);
+    } else if (done[0] < complete_step) {
+        for (int64_t i = live_rows.first(); i != live_rows.head; i = live_rows.after[i]) all.step(i);
+    }
+    done[0] = complete_step;
+    while (live_rows.first() != live_rows.head &&
+           arrived[live_rows.first()] - 2 + cutoff[0] == complete_step) {
+        const int64_t i = live_rows.first();
+        if (block[0]) all.leave(i);
+        live[i] = 0;
+        live_rows.remove(i);
+    }
     const double rate = learning[0] ? learning_rate[0] : 0;
-    static std::vector<double> row;
-    row.resize(n);
     for (int32_t k = 0; k < spikes[spikes.size - 1]; k++) {
         const int64_t i = spikes[k] - first[0];
         if (i < 0 || i >= sources[0] || arrived[i] == arrival) continue;  // several count as one
-        all.receive(i, arrival, rate, row.data());
+        all.receive(i, arrival, rate);
     }
     return 0;
 }

@@ -3,105 +3,168 @@
 A spike that arrives at step a finds the errors of all steps up to a - 1, so the learning signals of
 all up to a - 2: these are what its synapses learn from before they transmit it. The trace that the
 spike itself leaves begins at a. After ``cutoff`` steps without a spike a synapse learns no more,
-and its traces only decay.
+and its traces only decay; until then its row, the synapses of a presynaptic neuron, is live.
 
-The Python form goes through these steps one by one. So does the C++ form where it must: for neurons
-that adapt, and for optimizers that act in every step. Else it has the same numbers from running sums
-(`brianlearn.learners.spike_history`), at a cost that does not grow with the time between two spikes.
+Where sums say what a synapse collects (`brianlearn.learners.spike_signals`), nothing is done between
+two spikes. A live row is then kept relative to its block of steps: after the block's step number
+tau, with the sums P, Q and Phi of the synapse's target,
+
+    presynaptic trace     zbar = alpha^tau c
+    eligibility trace     ebar = kappa^tau (a + c Phi)
+    gradient              pending + a P + c Q
+
+A spike that is taken up in the next step changes c by alpha^-(tau + 1), and a and ``pending`` so that
+the other two stay. For neurons that adapt, and for optimizers that act in every step, the traces of
+live rows are kept step by step instead.
 """
 
 from importlib.resources import files
-from types import SimpleNamespace
 
 import numpy as np
 
-from brianlearn.kernel import Kernel
+from brianlearn.kernel import Kernel, Scratch
 
-__all__ = ["ROW_STATES", "Rows", "learn_at_spikes"]
+__all__ = ["ROW_STATES", "Rows", "kernel_at_spikes", "learn_at_spikes"]
 
 ROW_STATES = (
-    "arrived", "advanced", "twice", "trace", "rates", "traces", "adaptation", "pending",
-    "counts", "power_1", "power_2", "m", "v",
+    "begin", "done", "arrived", "live", "due", "trace", "rates", "traces", "adaptation",
+    "pending", "counts", "power_1", "power_2", "m", "v",
 )  # fmt: skip
 NEVER = -9  # long before the first step
 
 
 class Rows:
-    """The synapses of some presynaptic neurons, a row each, as arrays; in plain NumPy.
+    """The synapses of presynaptic neurons, a row each, in plain NumPy.
 
     Parameters
     ----------
     arrays : dict
         The arguments of `learn_at_spikes` by name.
+
+    Attributes
+    ----------
+    complete_step : int
+        The last step whose learning signals are known.
     """
 
     def __init__(self, arrays: dict):
         self.__dict__.update(arrays)
         self.n, self.is_dense = int(self.targets[0]), len(self.rows) == 1
-        self.past = self.history.reshape(int(self.length[0]), -1, self.n)
-        self.filtered = self.traces.reshape(len(self.kappas), -1)
+        self.told = self.complete.reshape(-1, self.n)
+        self.a = self.traces.reshape(len(self.kappas), -1)
+        self.complete_step = int(self.now[0]) - 1
 
-    def synapses(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """All synapses of rows: their places, and for each which of the rows it belongs to."""
+    @property
+    def tau(self) -> int:
+        """How many steps of the block to which live rows are relative are complete."""
+        return self.complete_step - int(self.begin[0]) + 1
+
+    def power(self, of: int, exponent: int) -> float:
+        """Of alpha (0) or of a kappa (1, 2)."""
+        return self.powers.reshape(-1, int(self.block[0]) + 2)[of, exponent]
+
+    def synapses(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """All synapses of rows: their places, their targets, and which of the rows they are of."""
         if self.is_dense:
-            places = (rows[:, None] * self.n + np.arange(self.n)).ravel()
+            k = (rows[:, None] * self.n + np.arange(self.n)).ravel()
             of = np.repeat(np.arange(len(rows)), self.n)
-            exists = self.connected[places]
-            return places[exists], of[exists]
+            exists = self.connected[k]
+            return k[exists], k[exists] % self.n, of[exists]
         sizes = self.rows[rows + 1] - self.rows[rows]
         of = np.repeat(np.arange(len(rows)), sizes)
-        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        return self.rows[rows][of] + within, of
+        k = (
+            self.rows[rows][of]
+            + np.arange(sizes.sum())
+            - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        )
+        return k, self.columns[k], of
 
-    def advance(self, rows: np.ndarray, until: int) -> None:
-        """Bring traces and gradients of rows up to a step, as far as the cutoff allows."""
-        last = np.minimum(until, self.arrived[rows] - 2 + self.cutoff[0])
-        while (late := self.advanced[rows] < last).any():
-            rows, last = rows[late], last[late]
-            self._step(rows)
+    # -- by sums --------------------------------------------------------------------------------
 
-    def _step(self, rows):
-        """One step of the eligibility traces, each row at its own time."""
-        self.advanced[rows] += 1
-        e, arrived = self.advanced[rows], self.arrived[rows]
-        jump = (e == arrived) | ((e == arrived - 1) & (self.twice[rows] != 0))
-        self.trace[rows] = self.alpha[0] * self.trace[rows] + jump
-        k, of = self.synapses(rows)
-        j = k % self.n if self.is_dense else self.columns[k]
-        then = (e % self.length[0])[of]
+    def _sums(self, j):
+        """P, Q and Phi of targets, filters x synapses each; 0 where a block begins."""
+        if self.tau == 0:
+            return np.zeros((3, len(self.kappas), len(j)))
+        if self.direct[0]:
+            return np.stack([0 * self.sums[None, j], self.sums[None, j], 0 * self.sums[None, j]])
+        return self.sums.reshape(-1, 3, self.n).swapaxes(0, 1)[:, :, j]
+
+    def gradient(self, rows) -> np.ndarray:
+        """What the synapses of live rows have collected in their block."""
+        k, j, of = self.synapses(rows)
+        P, Q, _ = self._sums(j)
+        return (self.a[:, k] * P + self.trace[rows][of] * Q).sum(axis=0)
+
+    def take_up(self, rows) -> None:
+        """Let spikes that have arrived begin to act in the next step."""
+        k, j, _ = self.synapses(rows)
+        P, Q, phi = self._sums(j)
+        own = 1 / self.power(0, self.tau + 1)
+        self.trace[rows] += own
+        self.a[:, k] -= own * phi
+        self.pending[k] -= own * (Q - phi * P).sum(axis=0)
+
+    def enter(self, rows) -> None:
+        """Keep rows relative to the present block."""
+        k, j, of = self.synapses(rows)
+        self.trace[rows] /= self.power(0, self.tau)
+        _, _, phi = self._sums(j)
+        kappas = [self.power(1 + f, self.tau) for f in range(len(self.kappas))]
+        self.a[:, k] = self.a[:, k] / np.array(kappas)[:, None] - self.trace[rows][of] * phi
+        self.pending[k] -= self.gradient(rows)
+
+    def leave(self, rows) -> None:
+        """The opposite of `enter`."""
+        k, j, of = self.synapses(rows)
+        self.pending[k] += self.gradient(rows)
+        _, _, phi = self._sums(j)
+        kappas = [self.power(1 + f, self.tau) for f in range(len(self.kappas))]
+        self.a[:, k] = np.array(kappas)[:, None] * (self.a[:, k] + self.trace[rows][of] * phi)
+        self.trace[rows] *= self.power(0, self.tau)
+
+    def cross(self, rows) -> None:
+        """At the end of a block, go over to the next one, whose sums are 0."""
+        self.leave(rows)
+        self.begin[0] = self.complete_step + 1
+
+    # -- step by step ---------------------------------------------------------------------------
+
+    def step(self, rows) -> None:
+        """One step of the eligibility traces of live rows."""
+        self.due[rows] >>= 1
+        self.trace[rows] = self.alpha[0] * self.trace[rows] + (self.due[rows] & 1)
+        k, j, of = self.synapses(rows)
         zbar = self.trace[rows][of]
         if self.direct[0]:
-            self._collect(rows, k, of, self.past[then, 0, j] * zbar)
-            return
-        eligibility = self.past[then, 0, j] * zbar
-        if self.adapts[0]:
-            beta = self.beta[j % len(self.beta)]
-            eligibility = self.past[then, 0, j] * (zbar - beta * self.adaptation[k])
-            self.adaptation[k] = self.rho[0] * self.adaptation[k] + eligibility
-        gradient = 0
-        for f, kappa in enumerate(self.kappas):
-            self.filtered[f, k] = kappa * self.filtered[f, k] + eligibility
-            gradient = gradient + self.past[then, 1 + f, j] * self.filtered[f, k]
-        self._collect(rows, k, of, gradient)
-
-    def _collect(self, rows, k, of, gradient):
-        self.pending[k] += gradient
+            self.pending[k] += self.told[0, j] * zbar
+        else:
+            self._filter(k, j, zbar)
         if self.each_step[0]:
-            self.optimize(rows, k, of, self.advanced[rows] + 4)
+            self.optimize(rows, np.full(len(rows), self.complete_step + 4))
 
-    def decay(self, rows: np.ndarray, until: int) -> None:
-        """Let the traces of rows that learn no more decay."""
-        k, of = self.synapses(rows)
-        steps = until - self.advanced[rows]
+    def _filter(self, k, j, zbar):
+        eligibility = self.told[0, j] * zbar
+        if self.adapts[0]:
+            eligibility = self.told[0, j] * (zbar - self.beta[j] * self.adaptation[k])
+            self.adaptation[k] = self.rho[0] * self.adaptation[k] + eligibility
+        self.a[:, k] = self.kappas[:, None] * self.a[:, k] + eligibility
+        self.pending[k] += (self.told[1:, j] * self.a[:, k]).sum(axis=0)
+
+    # -- at a spike -----------------------------------------------------------------------------
+
+    def decay(self, rows) -> None:
+        """Let the traces of rows that were not live decay until now."""
+        k, _, of = self.synapses(rows)
+        steps = self.complete_step - (self.arrived[rows] - 2 + self.cutoff[0])
         self.trace[rows] *= self.alpha[0] ** steps
         for f, kappa in enumerate(self.kappas):
-            self.filtered[f, k] *= (kappa**steps)[of]
+            self.a[f, k] *= (kappa**steps)[of]
         if self.adapts[0]:
             self.adaptation[k] *= (self.rho[0] ** steps)[of]
-        self.advanced[rows] = until
 
-    def optimize(self, rows, k, of, until) -> None:
-        """Change the weights ``k`` of rows by what is pending; Adam counts its steps by time."""
+    def optimize(self, rows, until) -> None:
+        """Change the weights of rows by what is pending; Adam counts its steps by time."""
+        k, _, of = self.synapses(rows)
         rates = self.rates[rows]
         if not self.adam[0]:
             self.weights[k] -= rates[of] * self.pending[k]
@@ -110,8 +173,7 @@ class Rows:
             self.power_2[rows[late]] *= self.beta_2[0]
             self.counts[rows[late]] += 1
             length = rates * np.sqrt(1 - self.power_2[rows]) / (1 - self.power_1[rows])
-            which = late[of]
-            self._adam(k[which], length[of][which])
+            self._adam(k[late[of]], length[of][late[of]])
         self.pending[k] = 0
         self.weights[k] = np.clip(self.weights[k], self.lower[0], self.upper[0])
 
@@ -122,47 +184,62 @@ class Rows:
         self.weights[k] -= length * self.m[k] / (np.sqrt(self.v[k]) + self.epsilon[0])
         self.pending[k] = 0
 
-    def receive(self, rows: np.ndarray, arrival: int) -> None:
-        """Bring rows up to date for a spike that arrives at a step."""
+    def learn(self, rows) -> None:
+        """What spikes that arrive at these rows make them learn."""
+        live = rows[self.live[rows] != 0]
+        if self.block[0]:
+            self.pending[self.synapses(live)[0]] += self.gradient(live)
         known = rows[self.arrived[rows] != NEVER]
-        self.advance(known, arrival - 2)
-        self.decay(known, arrival - 2)
         if not self.each_step[0]:
-            k, of = self.synapses(known)
-            self.optimize(known, k, of, np.full(len(known), arrival + 2))
+            self.optimize(known, np.full(len(known), self.complete_step + 4))
+        if self.block[0]:
+            self.pending[self.synapses(live)[0]] -= self.gradient(live)
 
 
 def learn_at_spikes(
-    now, length, spikes, first, sources, targets, rows, columns, connected, weights, history, sums,
-    block, powers, alpha, kappas, adapts, beta, rho, direct, cutoff, learning, learning_rate, lower,
-    upper, adam, each_step, beta_1, beta_2, epsilon, arrived, advanced, twice, trace, rates, traces,
+    now, spikes, first, sources, targets, rows, columns, connected, weights, complete, sums, block,
+    powers, alpha, kappas, adapts, beta, rho, direct, cutoff, learning, learning_rate, lower, upper,
+    adam, each_step, beta_1, beta_2, epsilon, begin, done, arrived, live, order, due, trace, rates, traces,
     adaptation, pending, counts, power_1, power_2, m, v,
 ):  # fmt: skip
     """The Python form: before this step's spikes are transmitted, their weights are learned."""
-    arrival = now[0] + 1
-    all_rows = Rows(locals())
-    if arrival % (length[0] // 2) == 0:  # before the ring forgets
-        all_rows.advance(np.nonzero(arrived != NEVER)[0], now[0] - 1)
+    arrival, all_rows = now[0] + 1, Rows(locals())
+    lively = np.nonzero(live)[0]
+    if block[0]:
+        if all_rows.tau == block[0]:
+            all_rows.cross(lively)
+        all_rows.take_up(np.nonzero(arrived == arrival - 1)[0])
+    elif done[0] < all_rows.complete_step:
+        all_rows.step(lively)
+    done[0] = all_rows.complete_step
+    ends = lively[arrived[lively] - 2 + cutoff[0] == all_rows.complete_step]
+    if block[0]:
+        all_rows.leave(ends)
+    live[ends] = 0
+
     spiking = spikes[: spikes[-1]] - first[0]
     spiking = np.unique(spiking[(spiking >= 0) & (spiking < sources[0])])
-    all_rows.receive(spiking, arrival)
-    advanced[spiking] = arrival - 2
-    twice[spiking] = arrived[spiking] == arrival - 1
-    arrived[spiking] = arrival
+    asleep = spiking[(live[spiking] == 0) & (arrived[spiking] != NEVER)]
+    all_rows.decay(asleep)
+    all_rows.learn(spiking)
+    if block[0]:
+        all_rows.enter(asleep)
+    live[spiking], arrived[spiking] = 1, arrival
+    due[spiking] |= 4  # two steps from now
     rates[spiking] = learning_rate[0] if learning[0] else 0
 
 
-def kernel_at_spikes(connection, past: Kernel, filters, neurons: dict, rule, trials, name: str):
+def kernel_at_spikes(connection, signals: Kernel, filters, neurons: dict, rule, trials, name: str):
     """The kernel that runs right before a projection propagates the same spikes.
 
     Parameters
     ----------
     connection : Projection
-    past : Kernel
-        Of `history_of_neurons` or `history_of_readouts`.
+    signals : Kernel
+        Of `signals_of_neurons` or `signals_of_readouts`.
     filters : Filters
     neurons : dict
-        ``direct`` for readouts, ``adapts``, ``beta`` and ``rho`` of the targets.
+        ``direct`` for readouts; ``adapts``, ``beta`` and ``rho`` of the targets.
     rule : EProp
     trials : Trials
     name : str
@@ -172,13 +249,11 @@ def kernel_at_spikes(connection, past: Kernel, filters, neurons: dict, rule, tri
     nowhere = np.full(1, -1, np.int32)
     adam = optimizer.moments != ()
     numbers = {key: float(getattr(optimizer, key, 0.0)) for key in ("beta_1", "beta_2", "epsilon")}
-    adapting = bool(neurons["adapts"])
     return Kernel(
         learn_at_spikes,
         files("brianlearn.learners") / "spike_update.h",
         {
-            "now": (past, "now"),
-            "length": (past, "length"),
+            **{key: (signals, key) for key in ("now", "complete", "sums", "block", "powers")},
             "spikes": (connection, "spikes"),
             "first": (connection, "first"),
             "sources": np.int64(m),
@@ -187,10 +262,6 @@ def kernel_at_spikes(connection, past: Kernel, filters, neurons: dict, rule, tri
             "columns": nowhere if dense else (connection, "columns"),
             "connected": connection.mask.ravel() if dense else np.ones(1, dtype=bool),
             "weights": (connection, "weights"),
-            "history": (past, "history"),
-            "sums": (past, "sums"),
-            "block": (past, "block"),
-            "powers": (past, "powers"),
             "alpha": filters.alpha,
             "kappas": np.array(filters.kappas),
             **neurons,
@@ -202,22 +273,32 @@ def kernel_at_spikes(connection, past: Kernel, filters, neurons: dict, rule, tri
             "adam": np.int64(adam),
             "each_step": np.int64(rule.each_step),
             **numbers,
-            "arrived": np.full(m, NEVER),
-            "advanced": np.full(m, NEVER),
-            "twice": np.zeros(m, np.int64),
-            "trace": np.zeros(m),
-            "rates": np.zeros(m),
-            "traces": np.zeros(len(filters.kappas) * size),
-            "adaptation": np.zeros(size if adapting else 1),
-            "pending": np.zeros(size),
-            "counts": np.ones(m, np.int64),
-            "power_1": np.ones(m),
-            "power_2": np.ones(m),
-            "m": np.zeros(size if adam else 1),
-            "v": np.zeros(size if adam else 1),
+            **_states(m, size, filters, bool(neurons["adapts"]), adam),
         },
         clock=trials.clock,
         when=connection.when,
         order=connection.order - 1,
         name=name,
     )
+
+
+def _states(m, size, filters, adapting, adam):
+    """What is kept of rows and synapses, as before the first step."""
+    return {
+        "begin": np.int64(0),
+        "done": np.int64(NEVER),
+        "arrived": np.full(m, NEVER),
+        "live": np.zeros(m, np.int64),
+        "order": Scratch(2 * m + 3, np.int64),  # for the C++ form: live rows by their last spike
+        "due": np.zeros(m, np.int64),
+        "trace": np.zeros(m),
+        "rates": np.zeros(m),
+        "traces": np.zeros(len(filters.kappas) * size),
+        "adaptation": np.zeros(size if adapting else 1),
+        "pending": np.zeros(size),
+        "counts": np.ones(m, np.int64),
+        "power_1": np.ones(m),
+        "power_2": np.ones(m),
+        "m": np.zeros(size if adam else 1),
+        "v": np.zeros(size if adam else 1),
+    }

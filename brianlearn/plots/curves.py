@@ -17,6 +17,7 @@ def losses(
     accuracies=None,
     validation: tuple | None = None,
     smooth: int = 1,
+    unit: str = "iteration",
     title: str = "Learning",
 ) -> Figure:
     """The loss over iterations and, below it, the accuracy.
@@ -31,7 +32,9 @@ def losses(
         What was measured in between on trials of its own. With ``accuracies``, the error is the
         fraction of wrong answers, and is drawn among them as 1 - error; else it is a loss.
     smooth : int
-        Over how many iterations a running mean is drawn, where more than one.
+        Over how many of the values a running mean is drawn, where more than one.
+    unit : str
+        What ``iterations`` counts.
     title : str
 
     Returns
@@ -67,7 +70,7 @@ def losses(
         axes.margins(x=0.01)
         if len(axes.lines) > 1:
             axes.legend(loc="best", ncols=3)
-    panels[-1].set_xlabel("iteration")
+    panels[-1].set_xlabel(unit)
     head(figure, title)
     return figure
 

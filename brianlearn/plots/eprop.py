@@ -45,6 +45,7 @@ def snapshot(
     after: Mapping,
     *,
     neurons: Sequence[int] = (0, 1, 2),
+    readouts: Sequence[int] | None = None,
     dt_ms: float = 1.0,
     title: str = "A trial before and after training",
 ) -> Figure:
@@ -58,6 +59,8 @@ def snapshot(
         ``target``, ``output`` and ``error`` (steps x readouts).
     neurons : sequence of int
         Which columns of ``v``, ``psi`` and ``learning_signal`` to show.
+    readouts : sequence of int, optional
+        Which columns of the others to tell apart; the rest is drawn pale. By default all.
     dt_ms : float
         The time step (ms).
     title : str
@@ -69,20 +72,22 @@ def snapshot(
     figure = Figure(figsize=(8.5, 11))
     figure.get_layout_engine().set(wspace=0.04)
     panels = figure.subplots(len(_ROWS), 2, sharex=True, sharey="row", height_ratios=_HEIGHTS)
-    neurons = list(neurons)
     trials = {"before": before, "after": after}
     for name, trial in trials.items():
         _check_trial(trial, name)
+    neurons = list(neurons)
+    readouts = [*range(np.shape(before["output"])[1])] if readouts is None else list(readouts)
     peak = max(np.asarray(trial["psi"])[:, neurons].max() for trial in trials.values()) or 1.0
     panels[list(_ROWS).index("psi"), 0].set_yticks([0, peak], ["0", f"{peak:.2g}"])
     for column, (name, trial) in zip(panels.T, trials.items(), strict=True):
-        _trial(dict(zip(_ROWS, column, strict=True)), trial, neurons, 1.15 * peak, dt_ms)
+        named = dict(zip(_ROWS, column, strict=True))
+        _trial(named, trial, neurons, readouts, 1.15 * peak, dt_ms)
         column[0].set_title(f"{name} training")
         column[-1].set_xlabel("time (ms)")
     for axes, label in zip(panels[:, 0], _ROWS.values(), strict=True):
         axes.set_ylabel(label)
     panels[0, 0].set_xlim(0, len(before["spikes"]) * dt_ms)
-    _name_colors(dict(zip(_ROWS, panels[:, 1], strict=True)), after, neurons)
+    _name_colors(dict(zip(_ROWS, panels[:, 1], strict=True)), after, neurons, readouts)
     figure.align_ylabels(panels[:, 0])
     head(figure, title)
     return figure
@@ -101,7 +106,10 @@ def _check_trial(trial: Mapping, name: str) -> None:
             )
 
 
-def _trial(panels: Mapping[str, Axes], trial: Mapping, neurons: list, strip: float, dt_ms: float):
+def _trial(
+    panels: Mapping[str, Axes], trial: Mapping, neurons: list, readouts: list, strip: float,
+    dt_ms: float,
+) -> None:  # fmt: skip
     """Fill one column; ``strip`` is how far surrogate gradients are shifted above each other."""
     time = np.arange(len(trial["spikes"])) * dt_ms
     step, neuron = np.nonzero(trial["spikes"])
@@ -115,25 +123,26 @@ def _trial(panels: Mapping[str, Axes], trial: Mapping, neurons: list, strip: flo
             panels[key].plot(time, values + shift, color=color, linewidth=0.6)
     for key in _READOUTS:
         lines = np.transpose(trial[key])
-        colors = _cycle(FEW, len(lines)) if len(lines) > 1 else [_OF_ONE_READOUT[key]]
-        for values, color in zip(lines, colors, strict=True):
-            panels[key].plot(time, values, color=color)
+        colors = _cycle(FEW, len(readouts)) if len(lines) > 1 else [_OF_ONE_READOUT[key]]
+        others = np.delete(lines, readouts, axis=0)
+        panels[key].plot(time, others.T, color=PALE, linewidth=0.5, alpha=0.6)
+        for k, color in zip(readouts, colors, strict=True):
+            panels[key].plot(time, lines[k], color=color)
     if len(lines) == 1:  # of several readouts, a second set of lines would be too much
         panels["output"].plot(time, trial["target"], color=TARGET, linewidth=0.7, zorder=1.5)
     for key in ("v", "learning_signal", "readout", "error"):
         panels[key].axhline(0, color=PALE, linewidth=0.5, zorder=0)
 
 
-def _name_colors(panels: Mapping[str, Axes], trial: Mapping, neurons: list) -> None:
+def _name_colors(panels: Mapping[str, Axes], trial: Mapping, neurons: list, readouts: list) -> None:
     """Say on the right which colour is which neuron and which readout."""
     names = [f"neuron {k}" for k in neurons]
     name_lines(panels["psi"], names, _cycle(_OF_NEURONS, len(names)), upwards=True)
-    readouts = np.shape(trial["output"])[1]
-    if readouts == 1:
+    if np.shape(trial["output"])[1] == 1:
         name_lines(panels["output"], ["output", "target"], [OUTPUT, TARGET])
     else:
-        names = [f"readout {k}" for k in range(readouts)]
-        name_lines(panels["output"], names, _cycle(FEW, readouts))
+        names = [f"readout {k}" for k in readouts]
+        name_lines(panels["output"], names, _cycle(FEW, len(names)))
 
 
 def _cycle(colors: Sequence[str], count: int) -> list[str]:

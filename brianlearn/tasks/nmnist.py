@@ -16,6 +16,7 @@ import numpy as np
 
 from brianlearn.tasks.events import PIXELS, Events
 from brianlearn.tasks.recordings import Recordings
+from brianlearn.tasks.waves import Weights
 from brianlearn.trial import Trial
 
 __all__ = ["NMNIST", "inactive_pixels", "read_blocklist"]
@@ -85,6 +86,40 @@ class NMNIST:
         table = np.full(PIXELS, -1, np.int32)
         table[self.pixels] = np.arange(len(self.pixels))
         return table
+
+    def weights(
+        self, random: np.random.RandomState, n_rec: int = 150, n_out: int = 10, *,
+        scale: float = 0.01,
+    ) -> Weights:  # fmt: skip
+        """Initial weights by the legacy generator, in the order of NEST's tutorial.
+
+        A quarter of the weights of inputs is not 0, and a hundredth of those among neurons.
+
+        Parameters
+        ----------
+        random : RandomState
+        n_rec, n_out : int
+            Neurons and readouts.
+        scale : float
+            What readout weights are multiplied by, and feedback is divided by: 1 - kappa, where
+            spikes are filtered without that gain.
+
+        Examples
+        --------
+        >>> weights = NMNIST().weights(np.random.RandomState(1))
+        >>> weights.w_in.shape, round(float(np.mean(weights.w_in != 0)), 2)
+        ((2312, 150), 0.25)
+        """
+        n_in = self.inputs
+        w_in = random.randn(n_in, n_rec) / np.sqrt(n_in)
+        w_rec = random.randn(n_rec, n_rec) / np.sqrt(n_rec)
+        np.fill_diagonal(w_rec, 0)
+        limit = np.sqrt(3 / max(1, (n_rec + n_out) / 2))  # Glorot and Bengio 2010
+        w_out = random.uniform(-limit, limit, (n_rec, n_out)) * scale
+        feedback = random.randn(n_rec, n_out) / scale
+        w_in = w_in * random.choice([0, 1], (n_rec, n_in), p=[0.75, 0.25]).T
+        w_rec = w_rec * random.choice([0, 1], (n_rec, n_rec), p=[0.99, 0.01]).T
+        return Weights(w_in, w_rec, w_out, feedback)
 
     def trial(self, recordings: Sequence[Events], labels) -> Trial:
         """A trial of some recordings, side by side, with their classes.

@@ -1,0 +1,123 @@
+"""Learning at every spike in a `Training`: what a checkpoint goes on from, and what it compares."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import spike_eprop_oracle as oracle
+from brianlearn import Phase, Training, set_target
+from conftest import COMPILED_LATER
+from spike_eprop_build import WEIGHTS, build, deviation, trial_of
+from spike_eprop_cases import SpikeOutcome, random_case
+
+ITERATIONS = 5
+STEPS = 40  # of a trial, which is presented again and again
+CHANGES = {
+    "adapting, Adam": {"model": "iaf_adapt", "optimizer": "adam", "cutoff": 15},
+    "plain, by sums": {"optimize_each_step": False, "t_ref": 1, "c_reg": 0.0},
+}
+
+
+def one_trial(name):
+    """The case of a single trial."""
+    return random_case(4, steps=STEPS, **CHANGES[name])
+
+
+def repeated(case, times):
+    """The case of so many trials, one after another without a reset."""
+    series = {
+        "counts": np.tile(case.counts, (times, 1)),
+        "target": np.tile(case.target, (times, 1)),
+        "window": np.tile(case.windows, times),
+    }
+    return replace(case, **series)
+
+
+def training_of(case, path=None, resume=False):
+    built = build(case, recording=False)
+    return Training(built.learner, built.network, checkpoint=path, resume=resume, progress=False)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("target", COMPILED_LATER, indirect=True)
+def test_resumed_is_uninterrupted(target, name, tmp_path):
+    """Three trials and two by another process's eyes are five at once; and those of the oracle."""
+    case = one_trial(name)
+    trial, expected = trial_of(case), oracle.run(repeated(case, ITERATIONS))
+    whole = training_of(case)
+    whole.run(Phase("train", trial, ITERATIONS))
+    assert deviation(case, SpikeOutcome(**whole.weights()), expected) < 1e-10
+    errors = expected.error.reshape(ITERATIONS, -1)
+    losses = whole.histories["train"]["loss"]
+    assert losses == pytest.approx(0.5 * (errors**2).sum(axis=1), rel=1e-10)
+
+    for done, resume in ((3, False), (ITERATIONS - 3, True)):
+        set_target(target)
+        part = training_of(case, tmp_path / "part.npz", resume)
+        part.run(Phase("train", trial, done))
+    assert np.array_equal(part.histories["train"]["loss"], losses)
+    for weights in WEIGHTS:
+        assert np.array_equal(part.weights()[weights], whole.weights()[weights]), weights
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"kappa": 0.91}, "kappa was '0.9' and is '0.91'"),
+        ({"cutoff": 16}, "cutoff was '15. ms' and is '16. ms'"),
+        ({"optimize_each_step": False}, "each_step was 'True' and is 'False'"),
+        ({"kappa_reg": 0.81}, "regularizer was"),
+        ({"window": None}, "window was"),
+        ({"adapt_tau": 60.0}, r"neurons\.tau_adapt was"),
+    ],
+)
+def test_checkpoint_of_another_rule(numpy_target, tmp_path, changes, words):
+    path, case = tmp_path / "one.npz", one_trial("adapting, Adam")
+    training_of(case, path).run(Phase("train", trial_of(case), 1))
+    with pytest.raises(ValueError, match=words):
+        training_of(replace(case, **changes), path, resume=True)
+
+
+def test_spikes_of_a_test_teach_nothing(numpy_target):
+    """What is pending is still learned; what arrives in a test is not."""
+    case = one_trial("plain, by sums")
+    assert case.counts.any(axis=0).all()  # every input spikes in every trial
+    training, trial = training_of(case), trial_of(case)
+    training.run(Phase("train", trial, 2), Phase("test", trial, 1, learning=False))
+    after = training.weights()["w_in"]
+    training.run(Phase("test", trial, 2, learning=False))
+    assert np.array_equal(training.weights()["w_in"], after)
+    training.run(Phase("train", trial, 1))
+    assert not np.array_equal(training.weights()["w_in"], after)
+
+
+@pytest.mark.xfail(strict=True, reason="synapses silent since training learn from a test's errors")
+def test_errors_of_a_test_teach_nothing(numpy_target):
+    """Whatever a test's targets, the same weights."""
+    case = one_trial("plain, by sums")
+    trial, learned = trial_of(case), []
+    for target in (case.target, case.target + 1):
+        training = training_of(case)
+        other = trial_of(replace(case, target=target))
+        training.run(Phase("train", trial, 2), Phase("test", other, 2, learning=False))
+        learned.append(training.weights())
+    assert all(np.array_equal(learned[0][name], learned[1][name]) for name in WEIGHTS)
+
+
+def test_saved_and_loaded(numpy_target, tmp_path):
+    """Weights that were learned, in a network that learns on from them."""
+    case = one_trial("plain, by sums")
+    training, trial = training_of(case), trial_of(case)
+    training.run(Phase("train", trial, 2))
+    training.learner.save(tmp_path / "learned.npz", training.weights())
+    other = build(case, recording=False)
+    other.learner.load(tmp_path / "learned.npz")
+    for name in WEIGHTS:
+        assert np.array_equal(other.learner.weights()[name], training.weights()[name])
+        assert np.array_equal(np.asarray(getattr(other, name).matrix), training.weights()[name])
+    again = Training(other.learner, other.network, progress=False)
+    again.run(Phase("train", trial, 1))
+    started = replace(case, **training.weights())
+    expected = oracle.run(started)
+    assert deviation(started, SpikeOutcome(**again.weights()), expected) < 1e-10
