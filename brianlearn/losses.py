@@ -22,8 +22,8 @@ _FAULTS = {
 }
 
 
-def mean_squared_error(step, steps, window, open_steps, recording, samples, v, target, output, error,
-                       output_sum, target_sum, total, loss, accuracy):  # fmt: skip
+def mean_squared_error(step, steps, window, open_steps, recording, samples, v, target, output,
+                       error, output_sum, target_sum, total, loss, accuracy):  # fmt: skip
     """The Python form: half the squared error, summed over the window and over the readouts."""
     _begin(step, total, output_sum, target_sum)
     output[:] = v
@@ -56,8 +56,8 @@ def cross_entropy(step, steps, window, open_steps, recording, samples, v, target
     return _judge(step, steps, samples, total, loss, accuracy, output_sum, target_sum)
 
 
-def best_so_far(step, steps, window, open_steps, recording, samples, v, target, output, error, output_sum,
-                target_sum, learning, best, aspiration, total, loss, accuracy):  # fmt: skip
+def best_so_far(step, steps, window, open_steps, recording, samples, v, target, output, error,
+                output_sum, target_sum, learning, best, aspiration, total, loss, accuracy):  # fmt: skip
     """The Python form: the squared distance from the best that was ever said to such a sample."""
     _begin(step, total, output_sum, target_sum)
     output[:] = v
@@ -118,7 +118,8 @@ class Loss:
     def attach(self, readout, trials, window: np.ndarray, name: str) -> Kernel:
         """The kernel that sets a readout's ``output`` and ``error`` in each step.
 
-        ``window`` is what errors are multiplied by in each step of a trial. The kernel has the variables ``loss`` and ``accuracy``, of the last trial that was completed.
+        ``window`` is what errors are multiplied by in each step of a trial. The kernel
+        has the variables ``loss`` and ``accuracy``, of the last trial that was completed.
         """
         sums = Scratch(len(readout))
         moment = schedule.LOSS_AT_ONCE if hears_later(readout) else schedule.LOSS

@@ -30,8 +30,8 @@ class FiringRate:
     The gradient of a neuron's weights gains ``c_reg*(spikes/T - rate*dt)/T`` times the sum of the
     eligibility traces, with its ``spikes`` in a trial of T steps. With ``kappa``, it is regularized
     in every time step instead: the gradient gains ``c_reg*(f - rate)`` times the eligibility trace,
-    ``f`` being the neuron's spikes filtered with ``kappa``; rates then count in 1/ms, and the traces
-    are filtered as the spikes are.
+    ``f`` being the neuron's spikes filtered with ``kappa``; rates then count in 1/ms, and the
+    traces are filtered as the spikes are.
 
     Parameters
     ----------

@@ -8,19 +8,17 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from brian2.core.variables import ArrayVariable
-from brian2.groups.group import Group
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import record, schedule
-from brianlearn.checks import find_array
 from brianlearn.delays import all_trials
 from brianlearn.inputs import SpikeInput
 from brianlearn.kernel import Kernel, Scratch, Steps
 from brianlearn.kernel.path import decode, encode
+from brianlearn.states import is_named, reset_states, units_of
 from brianlearn.trial import LEARNING, RECORDING, Trial
 
-__all__ = ["Trials", "dynamic_states"]
+__all__ = ["Trials"]
 
 _HEADER = 4  # int64: events, labels, targets, flags
 UNREADABLE = 1
@@ -132,12 +130,12 @@ class Trials(Kernel):
             raise ValueError(f"duration is {duration}, but a trial has at least one time step.")
         self.readout, self.readouts = readout, 0
         if readout is not None:
-            self.readouts = _units(readout, self.samples)
+            self.readouts = units_of(readout, self.samples)
         self._folder = tempfile.TemporaryDirectory(prefix="brianlearn_trials_")
         weakref.finalize(self, self._folder.cleanup)
         self.path = Path(self._folder.name) / "trials.bin"
-        states = _states(reset, self.samples)
-        self._whole = [pair for pair in states if not _named(pair, reset)]
+        states = reset_states(reset, self.samples)
+        self._whole = [pair for pair in states if not is_named(pair, reset)]
         self.begun_anew = [group for group, _ in states]
         self._begun, self.in_run = False, None
         self.reset = {(group.name, variable) for group, variable in states}
@@ -239,65 +237,3 @@ class Trials(Kernel):
                         "it is a parameter, declare it (constant); if it is a state, begin at 0, "
                         "or name what is reset: (group, 'variable')."
                     )
-
-
-def _named(pair, reset):
-    """Whether a state was listed by itself, not with its whole group."""
-    listed = (
-        []
-        if isinstance(reset, Group | None)
-        else [item for item in reset if isinstance(item, tuple)]
-    )
-    return any(pair[0] is group and pair[1] == name for group, name in listed)
-
-
-def _units(group, samples):
-    """How many neurons of a group one sample has."""
-    if len(group) % samples:
-        raise ValueError(
-            f"'{group.name}' has {len(group)} neurons, which is no multiple of the batch of "
-            f"{samples} samples."
-        )
-    return len(group) // samples
-
-
-def dynamic_states(group) -> list[str]:
-    """The variables of a group in which a network goes on: neither shared nor constant."""
-    return [
-        name
-        for name, variable in group.variables.items()
-        if isinstance(variable, ArrayVariable)
-        and variable.owner is not None
-        and variable.owner.name == group.name
-        and variable.dtype == np.float64
-        and not (variable.scalar or variable.constant or variable.read_only)
-    ]
-
-
-def _states(reset, samples):
-    if reset is None:
-        return []
-    pairs = []
-    for item in [reset] if isinstance(reset, Group) else reset:
-        if isinstance(item, tuple):
-            find_array(*item)
-            pairs.append(item)
-            continue
-        if hasattr(item, "states"):
-            pairs += item.states
-            continue
-        if hasattr(item, "connect"):
-            raise TypeError(
-                f"'{item.name}' are Synapses, whose weights are not to be reset: name their "
-                f"states, such as ({item.name}, 'zbar')."
-            )
-        _units(item, samples)
-        if "lastspike" in item.variables:
-            raise ValueError(
-                f"'{item.name}' uses Brian2's refractory=, which knows no trials: write it with a "
-                "variable, as eprop_lif does with t_free."
-            )
-        pairs += [(item, name) for name in dynamic_states(item)]
-    if not pairs:
-        raise ValueError("reset names no state: give the groups that begin anew in each trial.")
-    return pairs

@@ -5,7 +5,7 @@ arrives meanwhile is lost, or, with ``refractory_input``, kept, and added when t
 again, less what the membrane would have lost of it.
 """
 
-from brian2 import ms, second
+from brian2 import second
 
 from brianlearn import surrogates
 from brianlearn.models.eprop_iaf import ADAPTATION, MEMBRANE, eprop_iaf

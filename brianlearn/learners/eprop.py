@@ -5,15 +5,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from brian2.groups.neurongroup import NeuronGroup
-from brian2.groups.subgroup import Subgroup
 from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity, get_dimensions
 
-from brianlearn.decay import check_decay
-from brianlearn.errors import DelayError, LearnerConflictError
+from brianlearn.errors import DelayError
 from brianlearn.feedback import Feedback, Symmetric
 from brianlearn.graded import Graded
 from brianlearn.kernel import Steps
 from brianlearn.learners.eligibility import EligibilitySynapses
+from brianlearn.learners.eprop_checks import check_connection, check_network, check_update
 from brianlearn.learners.eprop_gradients import Gradients
 from brianlearn.learners.eprop_learner import EPropLearner, Plastic
 from brianlearn.learners.eprop_parts import check_readout
@@ -22,7 +21,8 @@ from brianlearn.losses import Loss, MeanSquaredError
 from brianlearn.optimizers import Adam, GradientDescent, Optimizer
 from brianlearn.projection import Projection
 from brianlearn.regularizers import FiringRate
-from brianlearn.trials import Trials, dynamic_states
+from brianlearn.states import lasting_states
+from brianlearn.trials import Trials
 
 __all__ = ["EProp"]
 
@@ -126,7 +126,7 @@ class EProp:
         is_time = np.ndim(self.window) == 0 or get_dimensions(self.window) is not DIMENSIONLESS
         if self.window is not None and is_time:
             Steps(self.window, "window")
-        self._check_update()
+        check_update(self)
         if not isinstance(self.trials_per_update, int) or self.trials_per_update < 1:
             raise ValueError(
                 f"trials_per_update is {self.trials_per_update!r}, but must be 1 or more."
@@ -138,30 +138,6 @@ class EProp:
                     f'learn is {self.learn!r}, but must be ("weights",), ("delays",) or both, or '
                     "one of these for each connection's name."
                 )
-
-    def _check_update(self):
-        if self.update not in ("trial", "spike"):
-            raise ValueError(f"update is {self.update!r}, but must be 'trial' or 'spike'.")
-        if self.kappa is not None:
-            check_decay(self.kappa, "kappa")
-        if self.cutoff is not None:
-            Steps(self.cutoff, "cutoff")
-        if self.update == "trial":
-            if self.cutoff is not None or self.each_step:
-                raise ValueError('cutoff and each_step need update="spike".')
-            return
-        if self.trials_per_update > 1 or self.average:
-            raise ValueError(
-                'trials_per_update and average need update="trial": with "spike", weights change '
-                "with every spike."
-            )
-        if self.learn != ("weights",):
-            raise ValueError('With update="spike", connections learn their weights, not delays.')
-        if self.regularizer.c_reg and self.regularizer.kappa is None:
-            raise ValueError(
-                'With update="spike", the rate is regularized in every step: give FiringRate a '
-                "kappa, such as 0.97."
-            )
 
     def learns(self, connection) -> tuple[bool, bool]:
         """Whether a connection learns its weights, and whether its delays."""
@@ -208,15 +184,15 @@ class EProp:
         check_readout(readout)
         connections = list(connections)
         for connection in connections:
-            _check(connection, trials, self.optimizer)
-        _check_network(connections, trials, readout)
+            check_connection(connection, trials, self.optimizer)
+        check_network(connections, trials, readout)
         self._check_learn(connections)
         window = self._window(trials)
         loss = self.loss.attach(readout, trials, window, f"{name}_loss")
         if self.update == "spike":
             made = learn_at_every_spike(self, trials, readout, connections, name)
             kernels, plastic, state = made
-            state |= _lasting(trials, [readout, *(c.target for c in connections)])
+            state |= lasting_states(trials, [readout, *(c.target for c in connections)])
             kernels = [loss, *kernels]
             return EPropLearner(self, trials, readout, connections, kernels, plastic, state)
         gradients = Gradients(self, trials, readout, window, name)
@@ -281,46 +257,3 @@ class EProp:
                 f"The window of {steps} steps does not fit the trial's {trials.duration}."
             )
         return np.repeat([0.0, 1.0], [T - steps, steps])
-
-
-def _lasting(trials, groups) -> dict:
-    """The states of groups that go on from one trial to the next."""
-    return {
-        f"{group.name}.{name}": (group, name)
-        for group in groups
-        for name in dynamic_states(group)
-        if (group.name, name) not in trials.reset
-    }
-
-
-def _check(connection, trials, optimizer):
-    if not isinstance(connection, Projection | Graded | EligibilitySynapses):
-        raise TypeError(
-            f"{connection!r} cannot learn by e-prop: make it a Projection or EligibilitySynapses "
-            "(or, of what does not spike, Graded)."
-        )
-    if isinstance(connection.target, Subgroup):
-        raise TypeError(
-            f"'{connection.name}' leads to a subgroup, but e-prop trains whole groups: make one "
-            "of its own, or leave the other neurons out by a mask."
-        )
-    if connection.samples != trials.samples:
-        raise ValueError(
-            f"'{connection.name}' connects {connection.samples} sample(s), but the trials have a "
-            f"batch of {trials.samples}."
-        )
-    if getattr(connection, "learner", None) is not None:
-        raise LearnerConflictError(f"'{connection.name}' learns already.")
-    optimizer.check(np.asarray(connection.matrix)[connection.mask], connection.name)
-
-
-def _check_network(connections, trials, readout):
-    if trials.readout is not readout:
-        raise ValueError(
-            f"'{trials.name}' sets no target of '{readout.name}': give it readout={readout.name}."
-        )
-    names = [connection.name for connection in connections]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise LearnerConflictError(f"{', '.join(sorted(twice))} would learn twice.")
-    if not names:
-        raise ValueError("No connection was given that could learn.")

@@ -235,7 +235,8 @@ def gradient_of_neurons(neurons, projections, rule, readout, feedback, integrate
     """The kernel with the gradients (``gradient_0``, ...) of the projections onto one variable.
 
     ``feedback`` is an array, or (group, variable); ``integrates`` says whether the readout sums up
-    what the neurons give it, instead of filtering it; ``rates`` is the kernel of `FiringRate.attach`, or None.
+    what the neurons give it, instead of filtering it; ``rates`` is the kernel of
+    `FiringRate.attach`, or None.
     """
     adapting, empties = adapts(neurons), is_emptied(neurons)
     history, dt = trials.steps_per_trial * len(neurons), trials.clock.dt

@@ -17,6 +17,7 @@ from brianlearn.learners.eprop_parts import (
     surrogate_of,
 )
 from brianlearn.learners.graded_gradient import gradient_of_graded
+from brianlearn.losses import hears_later
 from brianlearn.projection import Projection
 
 __all__ = ["Gradients"]
@@ -81,8 +82,8 @@ class Gradients:
         check_is_reset(group, self.trials)
         if self.rule.regularizer.c_reg and "_spikespace" not in group.variables:
             raise ValueError(
-                f"'{group.name}' never spikes, so that no firing rate can be regularized: leave the "
-                "regularizer out."
+                f"'{group.name}' never spikes, so that no firing rate can be regularized: leave "
+                "the regularizer out."
             )
         rates = self._rates(group, label)
         for variable in variables:
@@ -94,9 +95,18 @@ class Gradients:
                 )  # fmt: skip
                 self._note(kernel, heard)
         if not isinstance(onto[0], Projection):
+            self._check_online(onto[0], rates)
             teller = eprop_online.tell_neurons(group, self.readout, feedback, self.trials, label)
             self.kernels.append(teller)
             self._collect(onto, teller)
+
+    def _check_online(self, synapses, rates):
+        if self.rule.kappa is not None or rates or hears_later(self.readout):
+            raise TypeError(
+                f"'{synapses.name}' are EligibilitySynapses, whose equations filter with the "
+                "readouts' time constant, regularize per trial, and want readouts that hear spikes "
+                "in their own step: leave kappa out and use eprop_readout, or use a Projection."
+            )
 
     @property
     def open_steps(self) -> int:

@@ -1,4 +1,4 @@
-"""E-prop that learns at every spike: its kernels for a network, and what is kept of each connection."""
+"""E-prop that learns at every spike: its kernels for a network, and what each connection keeps."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from brianlearn.feedback import Symmetric
 from brianlearn.kernel import Kernel, at_runtime
 from brianlearn.learners.eprop_learner import Plastic
 from brianlearn.learners.eprop_parts import adapts, check_neurons, find_constant
+from brianlearn.learners.spike_rows import NEVER, Rows
 from brianlearn.learners.spike_signals import (
     Filters,
     signals_of_neurons,
@@ -17,7 +18,7 @@ from brianlearn.learners.spike_signals import (
     tell_neurons,
     tell_readouts,
 )
-from brianlearn.learners.spike_update import NEVER, ROW_STATES, Rows, kernel_at_spikes
+from brianlearn.learners.spike_update import ROW_STATES, kernel_at_spikes
 from brianlearn.losses import hears_later
 from brianlearn.projection import Projection
 from brianlearn.regularizers import filter_rates
@@ -91,7 +92,7 @@ class Told(NamedTuple):
 
 
 def learn_at_every_spike(rule, trials, readout, connections, name: str):
-    """The kernels of a network, what learns of each connection, and what else learning goes on from.
+    """The kernels of a network, what learns of each connection, and what else is kept.
 
     Returns
     -------
