@@ -57,7 +57,8 @@ def cross_entropy(step, steps, window, open_steps, recording, samples, v, target
 
 
 def best_so_far(step, steps, window, open_steps, recording, samples, v, target, output, error,
-                output_sum, target_sum, learning, best, aspiration, total, loss, accuracy):  # fmt: skip
+                output_sum, target_sum, learning, best, aspiration, total, loss,
+                accuracy):  # fmt: skip
     """The Python form: the squared distance from the best that was ever said to such a sample."""
     _begin(step, total, output_sum, target_sum)
     output[:] = v

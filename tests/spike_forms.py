@@ -98,7 +98,7 @@ class Drawn:
         self.feedback = random.normal(size=(self.n, self.n_out))
         self.learning = random.random(len(self.psi)) < 0.9
         self.rates = np.repeat(random.uniform(1e-3, 2e-3, 3), 50)
-        self.beta = random.uniform(0, 1, random.choice([1, self.n]))
+        self.beta = random.uniform(0, 1, self.n)
         self.rule = {
             "cutoff": 2**62, "adam": adam, "each_step": each_step, "beta_1": 0.9, "beta_2": 0.99,
             "epsilon": 1e-4, "lower": -2.0, "upper": 1.5,

@@ -13,7 +13,7 @@ SOURCES = sorted([*ROOT.glob("brianlearn/**/*.py"), *ROOT.glob("models/*.py")])
 # Who may import what of ours: a layer names those below it.
 LAYERS = [
     {"errors", "checks", "record", "schedule", "plots", "surrogates", "feedback", "trial"},
-    {"cache", "connectivity", "decay", "delays", "move_delays"},
+    {"cache", "connectivity", "decay", "delays", "move_delays", "states"},
     {"kernel"},
     {
         "attachment",

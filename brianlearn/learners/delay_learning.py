@@ -22,7 +22,8 @@ class DelayLearning(EProp):
     The parameters are those of `EProp`, with other defaults: only delays learn, and the error
     counts at the trial's last time step, unless ``window`` says otherwise. A connection that is not
     given to `attach` keeps its delays, as that of the reference often does. ``feedback`` matters
-    for neurons that `Graded` connections lead to readouts; somas that are readouts know their error.
+    for neurons that `Graded` connections lead to readouts; somas that are readouts know their
+    error.
 
     References
     ----------

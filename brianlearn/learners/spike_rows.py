@@ -1,8 +1,8 @@
 """The synapses of presynaptic neurons, a row each: what learning at spikes does to them, in NumPy.
 
 Where sums say what a synapse collects (`brianlearn.learners.spike_signals`), nothing is done
-between two spikes. A live row is then kept relative to its block of steps: after the block's step number
-tau, with the sums P, Q and Phi of the synapse's target,
+between two spikes. A live row is then kept relative to its block of steps: after the block's step
+number tau, with the sums P, Q and Phi of the synapse's target,
 
     presynaptic trace     zbar = alpha^tau c
     eligibility trace     ebar = kappa^tau (a + c Phi)

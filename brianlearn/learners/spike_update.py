@@ -24,8 +24,8 @@ ROW_STATES = (
 def learn_at_spikes(
     now, spikes, first, sources, targets, rows, columns, connected, weights, complete, sums, block,
     powers, alpha, kappas, adapts, beta, rho, direct, cutoff, learning, learning_rate, lower, upper,
-    adam, each_step, beta_1, beta_2, epsilon, begin, done, arrived, live, order, due, trace, rates, traces,
-    adaptation, pending, counts, power_1, power_2, m, v,
+    adam, each_step, beta_1, beta_2, epsilon, begin, done, arrived, live, order, due, trace, rates,
+    traces, adaptation, pending, counts, power_1, power_2, m, v,
 ):  # fmt: skip
     """The Python form: before this step's spikes are transmitted, their weights are learned."""
     arrival, all_rows = now[0] + 1, Rows(locals())
