@@ -22,7 +22,7 @@ from brianlearn.kernel import Kernel
 
 __all__ = ["Filters", "signals_of_neurons", "signals_of_readouts"]
 
-_SPAN = 8  # time constants in a block, whose powers span e^8: three digits of sixteen
+_SPAN = 4  # time constants in a block: powers stay within e^4 of 1
 _WORTH_IT = 8  # steps: shorter blocks are no gain
 _LONGEST = 1024  # steps in a block
 NONE, SHARED, OWN = 0, 1, 2  # the filter of the firing rate's regularization
