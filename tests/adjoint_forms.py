@@ -45,7 +45,7 @@ def compiled():
 def mutated(text, language):
     """The form for neurons as a changed text defines it, and the one for readouts unchanged."""
     if language == "cpp":
-        return native(text, "adjoint", **NEURONS), PYTHON[1]
+        return native(text, "adjoint", optimized=False, **NEURONS), PYTHON[1]
     namespace = {"__name__": "mutant"}
     exec(text, namespace)
     return namespace["adjoint"], PYTHON[1]

@@ -13,10 +13,11 @@ from brianlearn.kernel.source import self_contained
 _CTYPES = {"f": "double", "i8": "int64_t", "i4": "int32_t", "b": "char"}
 
 
-def native(text_or_path, function, *, queues=False, **dtypes):
+def native(text_or_path, function, *, queues=False, optimized=True, **dtypes):
     """Compile one function; ``dtypes`` names its parameters in order ("f", "i8", "i4", "b").
 
-    A list of two arrays is "i4*2". With ``queues``, Brian2's spike queues are known.
+    A list of two arrays is "i4*2". With ``queues``, Brian2's spike queues are known. What runs only
+    once, such as a mutant, is sooner there if it is not ``optimized``.
     """
     types, views = [], []
     for code in dtypes.values():
@@ -32,7 +33,8 @@ def native(text_or_path, function, *, queues=False, **dtypes):
         f"{{ using namespace rule; return rule::{function}({', '.join(views)}); }}\n"
     )
     library = Path(tempfile.mkdtemp()) / "rule.so"
-    command = [*compiler.command(), *compiler.exact_flags(), "-shared", "-fPIC", "-x", "c++", "-"]
+    command = [*compiler.command(), *compiler.exact_flags(), *([] if optimized else ["-O0"])]
+    command += ["-shared", "-fPIC", "-x", "c++", "-"]
     command += compiler.include_flags()
     subprocess.run([*command, "-o", str(library)], input=text, text=True, check=True)
     call = ctypes.CDLL(str(library)).call

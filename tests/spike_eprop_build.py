@@ -46,7 +46,8 @@ def build(case, *, recording=True, trial_steps=None, learning=(True,), **rule_op
             source, target, weights, variable="x", mask=exists[name], name=name
         )
     length = trial_steps or case.steps
-    trials = Trials(length * case.h * ms, inputs, None, readout=readout, name="trials")
+    reset = [neurons, readout] if rule_options.get("update") == "trial" else None
+    trials = Trials(length * case.h * ms, inputs, reset, readout=readout, name="trials")
     rule = rule_of(case, length, **rule_options)
     learner = rule.attach(trials, readout, connections.values())
     recorder = Recorder(
@@ -100,15 +101,15 @@ def rule_of(case, steps=None, **options):
     numbers = {"learning_rate": float(case.etas[0]), "lower": case.w_min, "upper": case.w_max}
     if case.optimizer == "adam":
         numbers |= {"beta_1": case.beta_1, "beta_2": case.beta_2, "epsilon": case.epsilon}
-    options = {"each_step": case.optimize_each_step} | options
+    cutoff = None if np.isinf(case.cutoff) else case.cutoff * case.h * ms
+    spiking = {"update": "spike", "cutoff": cutoff, "each_step": case.optimize_each_step}
     return EProp(
         optimizer=(Adam if case.optimizer == "adam" else GradientDescent)(**numbers),
         feedback=Given(np.where(case.exists["feedback"], case.feedback, 0)),
         regularizer=FiringRate(
             case.c_reg, case.f_target * Hz, kappa=case.kappa_reg, rate_per_step=case.nest_quirks
         ),
-        window=case.windows[:steps], update="spike", kappa=case.kappa,
-        cutoff=None if np.isinf(case.cutoff) else case.cutoff * case.h * ms, **options,
+        window=case.windows[:steps], kappa=case.kappa, **spiking | options,
     )  # fmt: skip
 
 

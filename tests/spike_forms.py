@@ -9,7 +9,7 @@ import numpy as np
 from brianlearn.learners import spike_signals, spike_update
 from native import empty, native
 
-__all__ = ["PYTHON", "SIGNALS", "UPDATE", "Drawn", "compiled", "differ"]
+__all__ = ["PYTHON", "SIGNALS", "UPDATE", "Drawn", "compiled", "differ", "weights_differ"]
 
 SIGNALS, UPDATE = (
     (files("brianlearn.learners") / name).read_text()
@@ -35,14 +35,14 @@ PYTHON = SimpleNamespace(
 )
 
 
-def compiled(signals=SIGNALS, update=UPDATE):
+def compiled(signals=SIGNALS, update=UPDATE, **options):
     """The C++ forms; for a text that is None, the Python form."""
     forms = SimpleNamespace(**vars(PYTHON))
     if signals is not None:
-        forms.tell_neurons = native(signals, "tell_neurons", **_NEURONS)
-        forms.tell_readouts = native(signals, "tell_readouts", **_READOUTS)
+        forms.tell_neurons = native(signals, "tell_neurons", **options, **_NEURONS)
+        forms.tell_readouts = native(signals, "tell_readouts", **options, **_READOUTS)
     if update is not None:
-        forms.learn = native(update, "learn_at_spikes", **_LEARN)
+        forms.learn = native(update, "learn_at_spikes", **options, **_LEARN)
     return forms
 
 
@@ -60,6 +60,8 @@ class Drawn:
         Of the spikes of each source, per step.
     tau_m : float, optional
         Of the neurons, in steps; by default, between 5 and 50.
+    kappa : float, optional
+        Of the eligibility traces; by default, 0.97 or what is drawn.
     rule : dict
         Arguments of `learn_at_spikes` that say how weights follow a gradient.
     """
@@ -67,12 +69,12 @@ class Drawn:
     steps = 150
 
     def __init__(self, seed, kind="plain", kappa_reg="own", dense=False, sums=True,
-                 rate=0.15, tau_m=None, **rule):  # fmt: skip
+                 rate=0.15, tau_m=None, kappa=None, **rule):  # fmt: skip
         random = np.random.default_rng(seed)
         self.kind = kind
         self.sources, self.n, self.n_out = random.integers([2, 1, 1], [7, 12, 4])
         adam, each_step = rule.get("adam", False), rule.get("each_step", False)
-        kappa = random.choice([random.uniform(0.5, 1), 0.97])
+        kappa = kappa or random.choice([random.uniform(0.6, 1), 0.97])
         alpha = np.exp(-1 / (tau_m or random.uniform(5, 50)))
         other = {None: None, "shared": kappa, "own": random.uniform(0.6, 1)}[kappa_reg]
         if kind == "readouts":
@@ -155,11 +157,15 @@ class Drawn:
         return state
 
 
+def weights_differ(case, ours, theirs):
+    """The largest difference of weights, of what they moved."""
+    moved = np.abs(theirs["weights"] - case.state()["weights"]).max()
+    return np.abs(ours["weights"] - theirs["weights"]).max() / max(moved, 1e-5)
+
+
 def differ(case, ours, theirs):
-    """The largest difference of weights, of what they moved; and of what learning goes on from."""
-    start = case.state()["weights"]
-    moved = np.abs(theirs["weights"] - start).max()
-    parts = [np.abs(ours["weights"] - theirs["weights"]).max() / max(moved, 1e-300)]
+    """The same, or that of what learning goes on from."""
+    parts, start = [weights_differ(case, ours, theirs)], case.state()["weights"]
     for name in ("arrived", "live", "due", "counts", "begin", "done"):
         assert np.array_equal(ours[name], theirs[name]), name
     exists = case.mask.ravel() if case.dense else np.ones(start.size, dtype=bool)

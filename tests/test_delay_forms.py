@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import delay_eprop_oracle as oracle
 from brianlearn import Adam, DelayError, EProp, GradientDescent, Projection, simulate
-from conftest import CYTHON_LATER
+from conftest import COMPILED_LATER
 from eprop_build import build, gradients_of, random_case
 
 FORMS = ("adjoint", "online")
@@ -124,7 +124,7 @@ def test_fixed_cases(target, name, form):
     check(network_gradients(case, form, options), expected)
 
 
-@pytest.mark.parametrize("target", CYTHON_LATER, indirect=True)
+@pytest.mark.parametrize("target", COMPILED_LATER, indirect=True)
 def test_weights_and_delays_learn_together(target):
     """Trial after trial, as the oracle says; delays stay within their bounds."""
     case = random_case(5, iterations=3, learning_rate=1e-3, average=True)

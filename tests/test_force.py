@@ -8,7 +8,7 @@ import oracles
 from brianlearn import RLS, Readout, simulate
 from brianlearn.models import force_lif
 from brianlearn.targets import TARGETS
-from conftest import COMPILED_LATER, choose
+from conftest import COMPILED_LATER, CYTHON_LATER, choose
 
 N, STEPS, FIRST = 200, 9000, 4000  # neurons, time steps, where learning begins
 UPDATES = range(FIRST + 50, STEPS, 50)
@@ -54,7 +54,7 @@ def run(target, *, learner=True, learning=True, carrier="projection", stop=1 * s
     return result
 
 
-@pytest.fixture(scope="module", params=TARGETS)
+@pytest.fixture(scope="module", params=CYTHON_LATER)
 def result(request):
     return run(request.param)
 

@@ -37,6 +37,7 @@ def test_variants(tmp_path, variant):
         assert record["fibres_2.learnt.labels"].shape == (20,)
 
 
+@pytest.mark.slow
 def test_resumed_is_uninterrupted(tmp_path):
     """Sounds, delays and answers are those of a run in one piece."""
     flags = ("--target", "numpy", "--batch", 8, "--test", 20, "--neurons", 3, "--no-plot")

@@ -17,19 +17,19 @@ from script_runs import SCRIPTS, run
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "nmnist"
 FIGURES = ("learning_curve", "trial", "courses", "weights", "recordings", "confusion")
-SMALL = ("--target", "numpy", "--neurons", 20, "--samples", 40, "--group", 4)
-ALSO = ("--validate", 3, "--no-plot")
+SMALL = ("--target", "numpy", "--neurons", 20, "--group", 4)
+TRIALS = ("--update", "trial", "--batch", 4, "--learning-rate", 3e-3)
 
 
 def write_recordings(folder, per_digit):
-    """Each digit is a bar at a place of its own, which both polarities see three times."""
+    """Each digit is a bar at a place of its own, which both polarities see all the time."""
     random = np.random.default_rng(3)
     for digit in range(10):
         for k in range(per_digit):
-            time = np.sort(random.integers(0, 300_000, 150))
-            x = random.integers(3, 31, 150)
-            y = 3 * digit + random.integers(2, 4, 150)
-            events = Events(x, y, random.integers(0, 2, 150), time)
+            time = np.sort(random.integers(0, 300_000, 300))
+            x = random.integers(10, 24, 300)
+            y = 3 * digit + random.integers(2, 4, 300)
+            events = Events(x, y, random.integers(0, 2, 300), time)
             events.write(folder / str(digit) / f"{10 * k + digit:05}.bin")
 
 
@@ -37,16 +37,26 @@ def write_recordings(folder, per_digit):
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recordings")
     write_recordings(folder / "Train", 3)
-    write_recordings(folder / "Test", 2)
+    write_recordings(folder / "Test", 1)
     return folder
 
 
-@pytest.fixture(scope="module")
-def whole(data, tmp_path_factory):
-    """A run in one piece: where it wrote, its result, and what it printed."""
-    out = tmp_path_factory.mktemp("whole")
-    flags = ("--validate", 3, "--data", data)
-    return out, *run("eprop_nmnist", out, *SMALL, *flags)
+@pytest.fixture
+def script(monkeypatch, target_restored):
+    """The script as a module, with trials that are short and validations that are frequent."""
+    spec = importlib.util.spec_from_file_location("eprop_nmnist", SCRIPTS / "eprop_nmnist.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name, value in {"STEPS": 20, "VALIDATE_EVERY": 2, "VALIDATIONS_TO_STOP": 2}.items():
+        monkeypatch.setattr(module, name, value)
+    return module
+
+
+def run_here(script, out, *words):
+    """Run the script's main in this process; what it wrote."""
+    words = [*map(str, (*SMALL, *words, "--out", out))]
+    script.main(script.parser.parse_args(words))
+    return json.loads((out / "result.json").read_text()), record(out)
 
 
 def record(out):
@@ -65,115 +75,129 @@ def assert_same(ours, theirs):
         assert np.array_equal(values, theirs[name]), name
 
 
-def test_result(whole):
-    """Every key, one line, and numbers that fit each other."""
-    _, result, printed = whole
+def test_as_users_run_it(data, tmp_path):
+    """Every key, figure and array, and one line."""
+    flags = ("--update", "trial", "--batch", 10, "--samples", 15)
+    result, printed = run("eprop_nmnist", tmp_path, *SMALL, *flags, "--data", data)
     keys = {"test_accuracy", "test_loss", "seconds_per_sample", "run_seconds", "setup_seconds"}
     assert keys | {"target", "seed", "skipped"} <= result.keys()
-    assert len(result["losses"]) == len(result["accuracies"]) == result["samples"] == 40
-    means = np.reshape(result["losses"], (10, 4)).mean(axis=1)
-    np.testing.assert_allclose(result["grouped_losses"], means)
-    assert len(result["grouped_accuracies"]) == 10
-    assert len(result["validation_errors"]) == 2, "before the first and after the tenth group"
-    assert (result["train_recordings"], result["test_recordings"]) == (20, 20)
-    confusion = np.array(result["confusion"])
-    assert confusion.sum(axis=1).tolist() == [2] * 10
-    assert result["test_accuracy"] == confusion.trace() / 20
+    assert len(result["losses"]) == len(result["accuracies"]) == 2
+    assert result["samples"] == 20
+    assert (result["train_recordings"], result["test_recordings"]) == (30, 10)
+    assert 500 < result["inputs"] <= 560
     assert result["blocklist"].startswith("pixels with less than 0.29 events")
-    assert 500 < result["inputs"] < 2312
     assert printed.count("\n") == 1
-    assert f"{100 * result['test_accuracy']:.1f} % of 20 test recordings right" in printed
-
-
-def test_record(whole):
-    """Losses and answers are those of the outputs, as they were recorded."""
-    out, _, _ = whole
+    assert f"{100 * result['test_accuracy']:.1f} % of 10 test recordings right" in printed
     for name in FIGURES:
-        assert (out / f"{name}.png").stat().st_size > 10_000
-    arrays = record(out)
+        assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+    arrays = record(tmp_path)
     assert arrays["before.spikes"].shape == (300, 20)
     assert arrays["after.output"].shape == (300, 10)
-    assert arrays["train.w_in"].shape == (40, 10)
+    assert arrays["train.w_in"].shape == (2, 10)
     assert arrays["frames"].shape == (10, 3, 2, 34, 34)
-    np.testing.assert_array_equal(arrays["tested.label"], np.repeat(np.arange(10), 2))
+    np.testing.assert_array_equal(arrays["tested.label"], np.arange(10))
+    assert np.any(arrays["after.w_in"] != arrays["before.w_in"])
+    assert not np.any(arrays["after.w_in"][arrays["before.w_in"] == 0])
+
+
+def test_spikes(script, data, tmp_path):
+    """Updates at spikes, in a network that goes on from trial to trial."""
+    flags = ("--data", data, "--samples", 10, "--validate", 3, "--model", "iaf_adapt")
+    result, arrays = run_here(script, tmp_path, *flags, "--no-plot")
+    assert len(result["losses"]) == result["samples"] == 10
+    means = [np.mean(result["losses"][k : k + 4]) for k in (0, 4, 8)]
+    np.testing.assert_allclose(result["grouped_losses"], means)
+    assert len(result["validation_errors"]) == 2, "before the first and after the second group"
+    confusion = np.array(result["confusion"])
+    assert confusion.sum(axis=1).tolist() == [1] * 10
+    assert result["test_accuracy"] == confusion.trace() / 10
     np.testing.assert_allclose(arrays["tested.loss"], arrays["test.loss"], rtol=1e-12)
     right = arrays["tested.output"].argmax(axis=1) == arrays["tested.label"]
     np.testing.assert_array_equal(right, arrays["test.accuracy"])
-    for name in ("w_in", "w_out"):
-        before, after = arrays[f"before.{name}"], arrays[f"after.{name}"]
-        assert np.any(before != after)
-        assert not np.any(after[before == 0])
+    assert np.any(arrays["after.w_in"] != arrays["before.w_in"])
+    assert np.any(arrays["after.readout"][0] != 0), "a trial does not begin at rest"
 
 
-def test_longer_run_goes_on(data, whole, tmp_path):
-    """From what 24 samples left, tested and all, to 40: as if there had been no test."""
-    flags = (*SMALL, *ALSO, "--data", data, "--checkpoint", tmp_path / "kept.npz")
-    run("eprop_nmnist", tmp_path, *flags, "--samples", 24)
-    assert len(record(tmp_path)["train.loss"]) == 24
-    run("eprop_nmnist", tmp_path, *flags, "--resume")
-    assert_same(record(tmp_path), record(whole[0]))
+@pytest.mark.parametrize("update", [(), TRIALS], ids=["spike", "trial"])
+def test_longer_run_goes_on(script, data, tmp_path, update):
+    """From what 8 samples left, tested and all, to 12: as if there had been no test."""
+    flags = ("--data", data, *update, "--group", 1, "--validate", 3, "--no-plot")
+    whole = run_here(script, tmp_path / "whole", *flags, "--samples", 12)[1]
+    flags = (*flags, "--checkpoint", tmp_path / "kept.npz")
+    first = run_here(script, tmp_path, *flags, "--samples", 8)[1]
+    assert len(first["train.loss"]) < len(whole["train.loss"])
+    assert_same(run_here(script, tmp_path, *flags, "--samples", 12, "--resume")[1], whole)
+
+
+def test_last_batch_counts_once(script, data, tmp_path):
+    """It is filled up with recordings that were there before."""
+    flags = ("--data", data, *TRIALS, "--samples", 4, "--no-plot")
+    result, arrays = run_here(script, tmp_path, *flags)
+    again = np.append(arrays["tested.loss"], arrays["tested.loss"][:2]).reshape(3, 4)
+    np.testing.assert_allclose(arrays["test.loss"], again.mean(axis=1), rtol=1e-12)
+    assert np.sum(result["confusion"]) == 10
+
+
+def test_learned(script, data, tmp_path):
+    """Digits that are easy to tell apart are told."""
+    flags = ("--batch", 30, "--samples", 1200, "--learning-rate", 1e-2, "--no-plot")
+    result, _ = run_here(script, tmp_path, "--data", data, *TRIALS, *flags)
+    assert result["test_accuracy"] >= 0.8
+    assert np.mean(result["losses"][-10:]) < 0.5 * result["losses"][0]
+
+
+def test_malformed(script, tmp_path):
+    """Files that are no recordings are refused, or counted; a blocklist beside them is used."""
+    folder = tmp_path / "data"
+    write_recordings(folder / "Train", 2)
+    write_recordings(folder / "Test", 1)
+    (folder / "Train" / "9" / "12345.bin").write_bytes(b"cut off")
+    (folder / "Train" / "0" / "notes.txt").write_bytes(b"no recording")
+    np.savetxt(folder / "pixels_blocklist.txt", np.arange(34), "%d")
+    flags = ("--data", folder, *TRIALS, "--samples", 6, "--model", "psc_delta", "--no-plot")
+    with pytest.raises(ValueError, match=r"notes\.txt is no recording"):
+        run_here(script, tmp_path, *flags)
+    with pytest.warns(UserWarning, match="2 of 22 files are no recordings"):
+        result, _ = run_here(script, tmp_path, *flags, "--malformed", "skip", "--shift", 1)
+    assert result["skipped"] == {"train": 2, "test": 0}
+    assert result["samples"] == 8
+    assert result["inputs"] == 2312 - 34
+    assert result["blocklist"] == "pixels_blocklist.txt"
+
+
+def test_early_stop(script, data, tmp_path):
+    """Every error is below that limit, but first something is to be learned."""
+    flags = ("--data", data, *TRIALS, "--samples", 40, "--in-order", "--no-plot")
+    result, arrays = run_here(script, tmp_path, *flags, "--validate", 3, "--stop", 1.01)
+    assert result["samples"] == 8
+    assert len(result["validation_errors"]) == 2
+    assert len(arrays["confirm.loss"]) == 2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wait", [0.0, 0.5, 1.0, 2.0, 4.0])
-def test_killed_run_goes_on(data, whole, tmp_path, wait):
-    """Killed some time after the first checkpoint: every array is that of a run in one piece."""
+@pytest.mark.parametrize("update", [(), TRIALS])
+def test_killed_run_goes_on(data, tmp_path, update):
+    """Killed again and again, later and later: every array is that of a run in one piece."""
     kept = tmp_path / "kept.npz"
-    words = (*SMALL, *ALSO, "--data", data, "--checkpoint", kept, "--resume")
+    words = (*SMALL, *update, "--samples", 40, "--validate", 3, "--no-plot", "--data", data)
+    run("eprop_nmnist", tmp_path / "whole", *words)
+    words = (*words, "--checkpoint", kept, "--resume")
     command = [sys.executable, SCRIPTS / "eprop_nmnist.py", "--out", tmp_path, *words]
-    process = subprocess.Popen([*map(str, command)], stderr=subprocess.DEVNULL)
-    while not kept.exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    time.sleep(wait)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    for kill in range(8):
+        process = subprocess.Popen([*map(str, command)], stderr=subprocess.DEVNULL)
+        before = written(kept)
+        while process.poll() is None and written(kept) == before:
+            time.sleep(0.01)
+        time.sleep(0.5 * kill)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
     run("eprop_nmnist", tmp_path, *words)
-    assert_same(record(tmp_path), record(whole[0]))
+    assert_same(record(tmp_path), record(tmp_path / "whole"))
 
 
-def test_batches(data, tmp_path):
-    """Updates after trials; files that are no recordings are counted; the last batch is cut."""
-    for name in ("00000.bin", "notes.txt"):
-        (tmp_path / "data" / "Train" / "0").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "data" / "Train" / "0" / name).write_bytes(b"no recording")
-    write_recordings(tmp_path / "data" / "Train", 1)
-    (tmp_path / "data" / "Train" / "9" / "12345.bin").write_bytes(b"cut")
-    write_recordings(tmp_path / "data" / "Test", 1)
-    blocklist = tmp_path / "data" / "pixels_blocklist.txt"
-    np.savetxt(blocklist, np.arange(34), "%d")
-    result, printed = run(
-        "eprop_nmnist", tmp_path, *SMALL, "--data", tmp_path / "data", "--update", "trial",
-        "--batch", 6, "--malformed", "skip", "--model", "psc_delta_adapt", "--shift", 1,
-    )  # fmt: skip
-    assert result["skipped"] == {"train": 2, "test": 0}
-    assert result["samples"] == 42
-    assert len(result["losses"]) == len(result["grouped_losses"]) == 7
-    assert (result["test_recordings"], np.sum(result["confusion"])) == (10, 10)
-    assert result["inputs"] == 2312 - 34
-    assert "2278 inputs (pixels_blocklist.txt)" in printed
-    tested = record(tmp_path)
-    np.testing.assert_allclose(tested["tested.loss"][:6].mean(), tested["test.loss"][0])
-    assert all((tmp_path / f"{name}.png").exists() for name in FIGURES)
-
-
-def test_early_stop(data, tmp_path):
-    """After ten groups the error is below that limit, and eight further groups confirm it."""
-    flags = ("--group", 1, "--validate", 3, "--stop", 1.01, "--in-order", "--no-plot")
-    result, _ = run("eprop_nmnist", tmp_path, *SMALL, *flags, "--data", data)
-    assert result["samples"] == 10
-    assert len(result["validation_errors"]) == 2
-    assert len(record(tmp_path)["confirm.loss"]) == 8
-
-
-@pytest.fixture
-def script():
-    """The script as a module, with its parser."""
-    path = SCRIPTS / "eprop_nmnist.py"
-    spec = importlib.util.spec_from_file_location("eprop_nmnist", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def written(path):
+    """When a file was written, or None."""
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 @pytest.mark.parametrize(
@@ -195,9 +219,7 @@ def script():
         (("--data", "{data}", "--download"), 2, "--download: N-MNIST is downloaded by"),
     ],
 )
-def test_wrong_arguments(
-    data, script, tmp_path, monkeypatch, capsys, target_restored, wrong, code, why
-):
+def test_wrong_arguments(data, script, tmp_path, monkeypatch, capsys, wrong, code, why):
     """A sentence, no trace; earlier results stay."""
     (tmp_path / "result.json").write_text("{}")
     monkeypatch.setitem(sys.modules, "tonic.datasets", None)

@@ -209,7 +209,7 @@ def run_twice(network, synapses, folder):
     [
         ("numpy", 0),
         pytest.param("cython", 0, marks=pytest.mark.slow),
-        ("cpp_standalone", 0),
+        pytest.param("cpp_standalone", 0, marks=pytest.mark.slow),
         pytest.param("cpp_standalone", 3, marks=pytest.mark.slow),
     ],
     indirect=["target"],

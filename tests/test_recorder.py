@@ -5,13 +5,10 @@ import pytest
 from brian2 import Network, NeuronGroup, Synapses, defaultclock, ms
 
 from brianlearn import Recorder, SpikeInput, Trial, Trials, simulate
+from conftest import COMPILED_LATER
 
 
-@pytest.mark.parametrize(
-    "target",
-    ["numpy", "cpp_standalone", pytest.param("cython", marks=pytest.mark.slow)],
-    indirect=True,
-)
+@pytest.mark.parametrize("target", COMPILED_LATER, indirect=True)
 def test_records_by_trial_step_and_sample(target):
     """What two samples hear in each step of two trials, and only of those to be recorded."""
     defaultclock.dt = 1 * ms

@@ -13,7 +13,7 @@ RATE = 1e-9  # so small that the weights stay as they are
 
 
 def deviations(case):
-    """How far what weights learn by trial is from what they learn at spikes, relative to the most."""
+    """How far what weights learn by trial is from what they learn at spikes, relatively."""
     learned = []
     for options in ({}, {"update": "trial", "cutoff": None, "each_step": False}):
         choose("numpy")

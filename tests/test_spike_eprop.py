@@ -23,7 +23,7 @@ from spike_eprop_build import (
     trial_of,
 )
 from spike_eprop_cases import MODELS, SpikeOutcome, random_case
-from spike_forms import PYTHON, Drawn, compiled, differ
+from spike_forms import PYTHON, Drawn, compiled, differ, weights_differ
 
 TOLERANCE = 1e-10
 SURROGATES = ("piecewise_linear", "exponential", "fast_sigmoid_derivative", "arctan_derivative")
@@ -61,7 +61,7 @@ cases = st.builds(
 
 @settings(
     deadline=None,
-    max_examples=15,
+    max_examples=10,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink takes minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -71,6 +71,9 @@ def test_networks_are_the_oracle(numpy_target, case, bound):
         mask[0, -1] = True  # there are no connections without any
     crowded = case.counts.sum(axis=1) > case.n_in  # more than an input can hold
     case.counts[crowded] = case.counts[crowded].clip(max=1)
+    # NEST counts a step of Adam between the first two spikes of an input if they arrive together
+    first = (case.counts > 0).argmax(axis=0), np.arange(case.n_in)
+    case.counts[first] = case.counts[first].clip(max=1)
     case = bounded(case, bound)
     ours, theirs = run(case), oracle.run(case)
     assert same_course(ours, theirs)
@@ -79,7 +82,7 @@ def test_networks_are_the_oracle(numpy_target, case, bound):
 
 FIXED = {
     "plain neurons, by sums": random_case(
-        11, steps=700, n_rec=20, optimize_each_step=False, t_ref=1, tau_m=30.0, v_th=1.2
+        11, steps=400, optimize_each_step=False, t_ref=1, tau_m=30.0, v_th=1.2
     ),
     "adapting neurons, Adam": random_case(
         12, model="psc_delta_adapt", optimizer="adam", cutoff=20, h=0.5, t_ref=2,
@@ -87,7 +90,7 @@ FIXED = {
     ),
     "few connections, narrow bounds": bounded(
         random_case(
-            13, model="psc_delta", density=0.19, n_in=20, n_rec=20, steps=600, t_ref=1, cutoff=150,
+            13, model="psc_delta", density=0.19, n_in=20, n_rec=20, steps=300, t_ref=1, cutoff=90,
             optimize_each_step=False, kappa_reg=0.9, nest_quirks=True, eta=2e-3,
         ),
         0.4,
@@ -102,9 +105,7 @@ def slow(*arguments):
 @pytest.mark.parametrize(
     ("target", "name"),
     [("numpy", name) for name in FIXED]
-    + [("cpp_standalone", "plain neurons, by sums")]
-    + [slow("cpp_standalone", name) for name in [*FIXED][1:]]
-    + [slow("cython", name) for name in FIXED],
+    + [slow(target, name) for target in ("cpp_standalone", "cython") for name in FIXED],
     indirect=["target"],
 )
 def test_fixed_cases(target, name):
@@ -135,28 +136,42 @@ def test_weights_are_those_of_the_moment(numpy_target, changes):
         for name, w in built.learner.weights().items()
     )
     done = 0
-    for steps in (1, 2, 3, 17, 64, 65, 100):
+    for steps in (1, 2, 17, 64, 65, 100):
         simulate((steps - done) * case.h * ms, built.network, progress=False)
         done = steps
         now, again = (SpikeOutcome(**built.learner.weights()) for _ in range(2))
         assert deviation(case, now, oracle.run(cut(case, steps))) < TOLERANCE
-        assert all(np.array_equal(getattr(now, w), getattr(again, w)) for w in WEIGHTS)
+        for name in WEIGHTS:
+            assert np.array_equal(getattr(now, name), getattr(again, name))
+            assert np.array_equal(getattr(now, name), getattr(built, name).matrix)
     assert all(np.array_equal(getattr(now, w), getattr(whole, w)) for w in WEIGHTS)
 
 
+def test_weights_that_are_set(numpy_target):
+    """What synapses have collected is of the weights before: those that are set start afresh."""
+    case = random_case(5, steps=80, optimize_each_step=False)
+    built = build(case)
+    simulate(50 * case.h * ms, built.network, progress=False)
+    for name in WEIGHTS:
+        built_one = getattr(built, name)
+        built_one.set_matrix(2 * built_one.matrix)
+        assert np.array_equal(built.learner.weights()[name], built_one.matrix)
+        built_one.set_matrix(built_one.matrix / 2)  # as it was
+    simulate(30 * case.h * ms, built.network, progress=False)
+    ours = SpikeOutcome(**built.learner.weights())
+    assert deviation(case, ours, oracle.run(case)) < TOLERANCE
+
+
 def test_trials_that_do_not_learn(numpy_target):
-    """Spikes that arrive while nothing is learned leave synapses that learn at no rate."""
-    case = random_case(6, model="iaf_adapt", optimize_each_step=False, window=None)
+    """They are as a closed window, and nothing regularizes; what was collected before is learned."""
+    case = random_case(6, model="iaf_adapt", optimize_each_step=False, window=None, c_reg=0.0)
     case.counts[0] = 1
-    z = oracle.run(case).z
-    middle = next(s for s in range(40, 60) if not z[s - 1].any())  # whose spikes are told later
-    case = cut(case, 2 * middle)
-    assert np.array_equal(z[: middle - 1].any(axis=0), z[: 2 * middle].any(axis=0))
-    eta = np.repeat([case.eta, 0.0], middle)
+    middle = case.steps // 2
     built = build(case, trial_steps=middle, learning=(True, False))
     simulate(built.duration, built.network, progress=False)
-    ours, theirs = SpikeOutcome(**built.learner.weights()), oracle.run(replace(case, eta=eta))
-    assert deviation(case, ours, theirs) < TOLERANCE
+    ours = SpikeOutcome(**built.learner.weights())
+    closed = np.repeat([1.0, 0.0], middle)
+    assert deviation(case, ours, oracle.run(replace(case, window=closed))) < TOLERANCE
     assert deviation(case, ours, oracle.run(case)) > 1e-3
 
 
@@ -199,7 +214,7 @@ def cpp():
     return compiled()
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=60)
 @given(
     drawn=st.builds(
         Drawn,
@@ -223,8 +238,9 @@ def test_forms_agree(cpp, drawn):
 @pytest.mark.parametrize("kind", ["plain", "readouts"])
 def test_sums_are_the_steps(cpp, kind, tau_m):
     """What is had from sums is what is had step by step, over all time constants in use."""
-    for seed in range(3):
-        ways = [Drawn(seed, kind, "own", True, sums, 0.03, tau_m) for sums in (True, False)]
+    for seed in range(2):
+        reg = ("shared", None)[seed]
+        ways = [Drawn(seed, kind, reg, True, sums, 0.03, tau_m, 0.97) for sums in (True, False)]
         assert [way.filters.block > 0 for way in ways] == [True, False]
         by_sums, by_steps = (way.run(cpp) for way in ways)
-        assert differ(ways[0], by_sums, by_steps) < TOLERANCE
+        assert weights_differ(ways[0], by_sums, by_steps) < TOLERANCE

@@ -16,8 +16,9 @@ def slow(*arguments):
 
 @pytest.mark.parametrize(
     ("target", "model", "each_step"),
-    [("numpy", model, True) for model in MODELS]
+    [("numpy", model, True) for model in ("iaf", "psc_delta_adapt")]
     + [("cpp_standalone", "psc_delta", False)]
+    + [slow("numpy", model, True) for model in ("iaf_adapt", "psc_delta")]
     + [slow("numpy", model, False) for model in MODELS if model != "iaf"]
     + [slow("cpp_standalone", model, True) for model in MODELS]
     + [slow("cpp_standalone", model, False) for model in ("iaf_adapt", "psc_delta_adapt")]
@@ -77,8 +78,11 @@ SIZES = [
 ]
 
 
-@pytest.mark.parametrize("each_step", [True, False])
-@pytest.mark.parametrize(("seed", "sizes"), SIZES)
+@pytest.mark.parametrize(
+    ("seed", "sizes", "each_step"),
+    [(*case, case[0] % 2 == 0) for case in SIZES]
+    + [slow(*case, case[0] % 2 > 0) for case in SIZES],
+)
 def test_other_seeds_and_sizes(numpy_target, nest, seed, sizes, each_step):
     window = np.repeat([0.0, 1.0, 0.5, 0.0, 1.0], 20)
     case = random_case(

@@ -20,6 +20,7 @@ from brianlearn.learners.spike_signals import (
 )
 from brianlearn.learners.spike_update import ROW_STATES, kernel_at_spikes
 from brianlearn.losses import hears_later
+from brianlearn.optimizers import GradientDescent
 from brianlearn.projection import Projection
 from brianlearn.regularizers import filter_rates
 
@@ -126,17 +127,24 @@ def learn_at_every_spike(rule, trials, readout, connections, name: str):
 
 def _tell_of_readouts(rule, trials, readout, name):
     kappa_out = _decay(readout, "tau_m", trials)
-    filters = Filters.of(kappa_out, kappa_out, None, not rule.each_step)
-    signals = signals_of_readouts(readout, filters, f"{name}_{readout.name}_signals")
+    filters = Filters.of(kappa_out, kappa_out, None, _by_sums(rule))
+    signals = signals_of_readouts(readout, filters, trials, f"{name}_{readout.name}_signals")
     return Told([signals], signals, filters, _DIRECT)
+
+
+def _by_sums(rule):
+    """Whether sums are exact enough: Adam makes large steps of small gradients, hence of rounding."""
+    return not rule.each_step and isinstance(rule.optimizer, GradientDescent)
 
 
 def _tell_of_neurons(rule, trials, group, readout, feedback, name):
     label = f"{name}_{group.name}"
     neurons = _neurons(group, trials)
-    filters = _filters(rule, group, trials, not (rule.each_step or neurons["adapts"]))
+    filters = _filters(rule, group, trials, _by_sums(rule) and not neurons["adapts"])
     rates = rule.regularizer.attach(group, f"{label}_rates")
-    signals = signals_of_neurons(group, readout, feedback, filters, rates, f"{label}_signals")
+    signals = signals_of_neurons(
+        group, readout, feedback, filters, rates, trials, f"{label}_signals"
+    )
     return Told([rates, signals] if rates else [signals], signals, filters, neurons)
 
 

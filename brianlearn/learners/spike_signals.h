@@ -33,15 +33,16 @@ static void add_up(double* __restrict sums, const double* __restrict psi,
 }
 
 int tell_neurons(Array<int64_t> now, Array<double> psi, Array<double> error, Array<double> feedback,
-                 Array<double> learning_signal, Array<double> deviation, Array<int64_t> regularized,
-                 Array<double> gain, Array<int64_t> block, Array<double> powers,
-                 Array<double> complete, Array<double> coming, Array<double> sums)
+                 Array<double> learning_signal, Array<double> deviation, Array<char> learning,
+                 Array<int64_t> regularized, Array<double> gain, Array<int64_t> block,
+                 Array<double> powers, Array<double> complete, Array<double> coming,
+                 Array<double> sums)
 {
     const FlushTinyToZero here;
     const size_t n = psi.size, quantities = complete.size / n, span = block[0] + 2;
     signal_of(error, feedback, learning_signal);
     std::memcpy(complete.data, coming.data, complete.size * sizeof(double));
-    for (size_t j = 0; j < n; j++) complete[n + j] += learning_signal[j];
+    for (size_t j = 0; j < n && learning[0]; j++) complete[n + j] += learning_signal[j];
     if (block[0] && now[0] >= 0) {
         const int64_t tau = now[0] % block[0] + 1;
         if (tau == 1) std::memset(sums.data, 0, sums.size * sizeof(double));
@@ -53,13 +54,14 @@ int tell_neurons(Array<int64_t> now, Array<double> psi, Array<double> error, Arr
     std::memcpy(coming.data, psi.data, n * sizeof(double));
     std::memset(coming.data + n, 0, (coming.size - n) * sizeof(double));
     double* const last = coming.data + coming.size - n;
-    for (size_t j = 0; j < n && regularized[0] != NONE; j++) last[j] = gain[0] * deviation[j];
+    const bool regularizes = regularized[0] != NONE && learning[0];
+    for (size_t j = 0; j < n && regularizes; j++) last[j] = gain[0] * deviation[j];
     return 0;
 }
 
-int tell_readouts(Array<int64_t> now, Array<double> error, Array<int64_t> block,
-                  Array<double> powers, Array<double> complete, Array<double> coming,
-                  Array<double> sums)
+int tell_readouts(Array<int64_t> now, Array<double> error, Array<char> learning,
+                  Array<int64_t> block, Array<double> powers, Array<double> complete,
+                  Array<double> coming, Array<double> sums)
 {
     const FlushTinyToZero here;
     std::memcpy(complete.data, coming.data, complete.size * sizeof(double));
@@ -69,6 +71,6 @@ int tell_readouts(Array<int64_t> now, Array<double> error, Array<int64_t> block,
             sums[k] = (tau == 1 ? 0 : sums[k]) + powers[tau] * complete[k];
     }
     now[0]++;
-    std::memcpy(coming.data, error.data, error.size * sizeof(double));
+    for (size_t k = 0; k < error.size; k++) coming[k] = learning[0] ? error[k] : 0;
     return 0;
 }

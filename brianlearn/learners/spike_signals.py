@@ -73,15 +73,16 @@ class Filters:
         return factors ** np.arange(self.block + 2)
 
 
-def tell_neurons(now, psi, error, feedback, learning_signal, deviation, regularized, gain, block,
-                 powers, complete, coming, sums):  # fmt: skip
+def tell_neurons(now, psi, error, feedback, learning_signal, deviation, learning, regularized, gain,
+                 block, powers, complete, coming, sums):  # fmt: skip
     """The Python form: complete the last step by its learning signal, then note this one."""
     n = len(psi)
     now[0] += 1
     last, this = complete.reshape(-1, n), coming.reshape(-1, n)
     learning_signal[:] = feedback.reshape(n, -1) @ error
     last[:] = this
-    last[1] += learning_signal
+    if learning[0]:  # no error of a test is ever learned from
+        last[1] += learning_signal
     if block[0] and now[0] > 0:
         tau = (now[0] - 1) % block[0] + 1
         alpha, kappas = np.split(powers.reshape(len(last), -1)[:, tau, None], [1])
@@ -92,21 +93,21 @@ def tell_neurons(now, psi, error, feedback, learning_signal, deviation, regulari
         P += kappas * last[1:]
         Q += kappas * last[1:] * phi
     this[0], this[1:] = psi, 0
-    if regularized[0] != NONE:
+    if regularized[0] != NONE and learning[0]:
         this[-1] = gain[0] * deviation
 
 
-def tell_readouts(now, error, block, powers, complete, coming, sums):
+def tell_readouts(now, error, learning, block, powers, complete, coming, sums):
     """The Python form for readouts, whose eligibility trace is the presynaptic one."""
     now[0] += 1
     complete[:] = coming
     if block[0] and now[0] > 0:
         tau = (now[0] - 1) % block[0] + 1
         sums[:] = (0 if tau == 1 else sums) + powers[tau] * complete
-    coming[:] = error
+    coming[:] = error if learning[0] else 0
 
 
-def _kernel(form, arguments, filters, quantities, sums, group, name):
+def _kernel(form, arguments, filters, quantities, sums, trials, group, name):
     moment, n = schedule.NOTE, len(group)
     return Kernel(
         form,
@@ -114,6 +115,7 @@ def _kernel(form, arguments, filters, quantities, sums, group, name):
         {"now": np.int64(-1)}
         | arguments
         | {
+            "learning": (trials, "learning"),
             "block": np.int64(filters.block),
             "powers": filters.powers.ravel(),
             "complete": np.zeros(quantities * n),
@@ -127,7 +129,7 @@ def _kernel(form, arguments, filters, quantities, sums, group, name):
     )
 
 
-def signals_of_neurons(neurons, readout, feedback, filters: Filters, rates, name: str) -> Kernel:
+def signals_of_neurons(neurons, readout, feedback, filters, rates, trials, name: str) -> Kernel:
     """The kernel that keeps what synapses onto neurons need: ``now``, ``complete``, ``sums``.
 
     ``feedback`` is an array, or (group, variable); ``rates`` the kernel of `FiringRate.attach`.
@@ -142,9 +144,10 @@ def signals_of_neurons(neurons, readout, feedback, filters: Filters, rates, name
         "gain": filters.gain,
     }
     count = len(filters.kappas)
-    return _kernel(tell_neurons, arguments, filters, 1 + count, 3 * count, neurons, name)
+    return _kernel(tell_neurons, arguments, filters, 1 + count, 3 * count, trials, neurons, name)
 
 
-def signals_of_readouts(readout, filters: Filters, name: str) -> Kernel:
+def signals_of_readouts(readout, filters: Filters, trials, name: str) -> Kernel:
     """The same for readouts, which ``filters.alpha`` alone concerns."""
-    return _kernel(tell_readouts, {"error": (readout, "error")}, filters, 1, 1, readout, name)
+    arguments = {"error": (readout, "error")}
+    return _kernel(tell_readouts, arguments, filters, 1, 1, trials, readout, name)
