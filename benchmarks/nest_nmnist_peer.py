@@ -5,9 +5,9 @@
 ``network.npz`` is what nmnist.py writes: the weights ``w_in``, ``w_rec``, ``w_out`` (sources x
 targets, where 0 is no synapse) and ``feedback`` (neurons x readouts); the events as ``sample``,
 ``step`` and ``input``; and the ``label`` of each sample, of which the last ``tests`` are not
-learned from. Prints one JSON object. ``ms`` holds the milliseconds of each sample after a first one that
-does not count; ``right`` whether the readout that said most in the last 10 steps is the label's.
-Only the readouts are recorded. Runs in any Python with NEST (``pip install
+learned from. Prints one JSON object. ``ms`` holds the milliseconds of each sample after a first one
+that does not count; ``right`` whether the readout that said most in the last 10 steps is the
+label's. Only the readouts are recorded. Runs in any Python with NEST (``pip install
 nest-simulator==3.10.0``) and uses nothing of brianlearn.
 """
 

@@ -2,8 +2,8 @@
 
 NEST's tutorial of e-prop: 1,196 inputs, 150 recurrent neurons, ten readouts, 300 steps a
 recording, weights that change at every spike. NEST and ours get the same weights and recordings,
-and must be right or wrong about the same ones, or this script fails. Then come the forms that only we have, and
-where the time goes.
+and must be right or wrong about the same ones, or this script fails. Then come the forms that only
+we have.
 
     python benchmarks/nmnist.py --data DIR                    # 3 minutes, if all is compiled
     python benchmarks/nmnist.py --data DIR --samples 4800     # the tutorial's training: 20 minutes

@@ -163,7 +163,7 @@ def test_weights_that_are_set(numpy_target):
 
 
 def test_trials_that_do_not_learn(numpy_target):
-    """They are as a closed window, and nothing regularizes; what was collected before is learned."""
+    """They are as a closed window without regularization; what was collected is learned."""
     case = random_case(6, model="iaf_adapt", optimize_each_step=False, window=None, c_reg=0.0)
     case.counts[0] = 1
     middle = case.steps // 2

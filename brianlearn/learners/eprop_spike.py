@@ -133,7 +133,7 @@ def _tell_of_readouts(rule, trials, readout, name):
 
 
 def _by_sums(rule):
-    """Whether sums are exact enough: Adam makes large steps of small gradients, hence of rounding."""
+    """Whether sums are exact enough: Adam makes large steps of small gradients, so of rounding."""
     return not rule.each_step and isinstance(rule.optimizer, GradientDescent)
 
 

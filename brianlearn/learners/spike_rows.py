@@ -9,8 +9,8 @@ number tau, with the sums P, Q and Phi of the synapse's target,
     gradient              pending + a P + c Q
 
 A spike that is taken up in the next step changes c by alpha^-(tau + 1), and a and ``pending`` so
-that the other two stay. For neurons that adapt, for Adam, and for optimizers that act in every step,
-the traces of live rows are kept step by step instead.
+that the other two stay. For neurons that adapt, for Adam, and for optimizers that act in every
+step, the traces of live rows are kept step by step instead.
 """
 
 import numpy as np
