@@ -83,11 +83,23 @@ class EProp:
     -----
     In the adjoint form the neurons' ``learning_signal`` is only set in trials that are recorded.
 
+    With ``update="spike"``, a spike that arrives at step a transmits weights that have learned from
+    all steps up to a - 2, at the learning rate that held when the spike before it arrived; nothing
+    that happens in trials that do not learn is ever learned. ``learning_signal`` is that of the
+    step before. Of a spike that arrives several times at once, the eligibility trace sees one.
+
+    With ``update="trial"`` and ``kappa``, weights stand still during a trial, and there is no
+    cutoff; else it is the same rule. In the published N-MNIST network, what the weights onto
+    neurons, among neurons and onto readouts have learned after one recording has a correlation of
+    0.95, 0.90 and 0.96 with what they learn at spikes; after ten, 0.91, 0.79 and 0.98.
+
     References
     ----------
     .. [1] Bellec, Scherr, Subramoney, Hajek, Salaj, Legenstein and Maass (2020). A solution to the
        learning dilemma for recurrent networks of spiking neurons. Nature Communications 11:3625.
        doi:10.1038/s41467-020-17236-y
+    .. [2] Korcsak-Gorzo et al. (2025). Event-driven eligibility propagation in large sparse
+       networks. arXiv:2511.21674
 
     Examples
     --------
