@@ -89,15 +89,15 @@ def kept(variable):
 
 
 TRIALS = {
-    "a spike on its way is carried over": ("_states", kept("x")),
-    "the membrane is carried over": ("_states", kept("v")),
-    "the reset of a last spike is carried over": ("_states", kept("z")),
-    "the adaptation is carried over": ("_states", kept("a")),
-    "the refractory period is carried over": ("_states", kept("t_free")),
+    "a spike on its way is carried over": ("reset_states", kept("x")),
+    "the membrane is carried over": ("reset_states", kept("v")),
+    "the reset of a last spike is carried over": ("reset_states", kept("z")),
+    "the adaptation is carried over": ("reset_states", kept("a")),
+    "the refractory period is carried over": ("reset_states", kept("t_free")),
     "inputs come a step late": ("present", ("cursor[0]] == step[0]", "cursor[0]] == step[0] - 1")),
 }
 TRACES = {
-    f"the trace {name} is carried over": ("_states", kept(name))
+    f"the trace {name} is carried over": ("reset_states", kept(name))
     for name in ("zbar", "eps", "ebar", "eligibility_sum")
 }
 

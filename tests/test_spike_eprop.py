@@ -77,7 +77,9 @@ def test_networks_are_the_oracle(numpy_target, case, bound):
     case = bounded(case, bound)
     ours, theirs = run(case), oracle.run(case)
     assert same_course(ours, theirs)
-    assert deviation(case, ours, theirs) < TOLERANCE
+    # Adam makes much of what is next to nothing, where sums round it otherwise
+    coarse = case.optimizer == "adam" and not case.optimize_each_step
+    assert deviation(case, ours, theirs) < (1e-7 if coarse else TOLERANCE)
 
 
 FIXED = {

@@ -91,6 +91,15 @@ def test_other_seeds_and_sizes(numpy_target, nest, seed, sizes, each_step):
     assert equals_nest(nest, case)
 
 
+@pytest.mark.parametrize("each_step", [False, True])
+def test_first_spikes_together(numpy_target, nest, each_step):
+    """Adam's count of steps starts with the first spike that has one before it, however near."""
+    case = random_case(4, optimizer="adam", optimize_each_step=each_step, n_in=12)
+    case.counts[:5] = 0
+    case.counts[5], case.counts[6:8] = np.repeat([2, 0], 6), 0
+    assert equals_nest(nest, case)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("target", ["cpp_standalone"], indirect=True)

@@ -66,14 +66,16 @@ class Gradients:
             carrier = _carrier(group, to_readouts, self.rule.feedback)
             feedback = self.rule.feedback.weights(carrier, first)
             first += carrier.shape[0]
-            self._add_neurons(group, onto, feedback, isinstance(carrier, Graded))
+            graded = isinstance(carrier, Graded)
+            later = hears_later(self.readout) and not graded
+            self._add_neurons(group, onto, feedback, graded, later)
         check_is_reset(self.readout, self.trials)
         if sums:
             own = np.eye(len(self.readout) // self.trials.samples)
-            self._add_neurons(self.readout, sums, own, True)
+            self._add_neurons(self.readout, sums, own, integrates=True, told_later=False)
         self._add_readouts(to_readouts)
 
-    def _add_neurons(self, group, onto, feedback, integrates):
+    def _add_neurons(self, group, onto, feedback, integrates, told_later):
         """For each variable by which the neurons hear, a kernel."""
         label = f"{self.name}_{group.name}"
         variables = sorted({connection.variable for connection in onto})
@@ -90,18 +92,18 @@ class Gradients:
             heard = [connection for connection in onto if connection.variable == variable]
             if isinstance(heard[0], Projection):
                 kernel = eprop_adjoint.gradient_of_neurons(
-                    group, heard, self.rule, self.readout, feedback, integrates, rates, self.trials,
-                    self.open_steps, label if len(variables) == 1 else f"{label}_{variable}",
+                    group, heard, self.rule, self.readout, feedback, integrates, told_later, rates,
+                    self.trials, self.open_steps, label if len(variables) == 1 else f"{label}_{variable}",
                 )  # fmt: skip
                 self._note(kernel, heard)
         if not isinstance(onto[0], Projection):
-            self._check_online(onto[0], rates)
+            self._check_online(onto[0], rates or told_later)
             teller = eprop_online.tell_neurons(group, self.readout, feedback, self.trials, label)
             self.kernels.append(teller)
             self._collect(onto, teller)
 
-    def _check_online(self, synapses, rates):
-        if self.rule.kappa is not None or rates or hears_later(self.readout):
+    def _check_online(self, synapses, unknown):
+        if self.rule.kappa is not None or unknown:
             raise TypeError(
                 f"'{synapses.name}' are EligibilitySynapses, whose equations filter with the "
                 "readouts' time constant, regularize per trial, and want readouts that hear spikes "

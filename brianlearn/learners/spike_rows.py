@@ -164,6 +164,12 @@ class Rows:
         self.pending[k] = 0
         self.weights[k] = np.clip(self.weights[k], self.lower[0], self.upper[0])
 
+    def count(self, rows) -> None:
+        """Let Adam's steps begin with the first spike that has one before it, be it at once."""
+        if self.adam[0] and not self.each_step[0]:
+            new = rows[self.counts[rows] < self.complete_step + 4]
+            self.optimize(new, np.full(len(new), self.complete_step + 4))
+
     def _adam(self, k, length):
         g = self.pending[k]
         self.m[k] = self.beta_1[0] * self.m[k] + (1 - self.beta_1[0]) * g

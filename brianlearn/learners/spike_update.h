@@ -363,6 +363,13 @@ struct Rows {
         }
     }
 
+    // Let Adam's steps begin with the first spike that has one before it, be it at once.
+    void count(int64_t i) const
+    {
+        if (rule.adam && !rule.each_step && counts[i] < complete_step + 4)
+            optimize(i, complete_step + 4);
+    }
+
     // What a live row has collected becomes a change of its weights.
     void learn(int64_t i) const
     {
@@ -441,8 +448,11 @@ int learn_at_spikes(
     const double rate = learning[0] ? learning_rate[0] : 0;
     for (int32_t k = 0; k < spikes[spikes.size - 1]; k++) {
         const int64_t i = spikes[k] - first[0];
-        if (i < 0 || i >= sources[0] || arrived[i] == arrival) continue;  // several count as one
-        all.receive(i, arrival, rate);
+        if (i < 0 || i >= sources[0]) continue;
+        if (arrived[i] == arrival)
+            all.count(i);  // several are one
+        else
+            all.receive(i, arrival, rate);
     }
     return 0;
 }

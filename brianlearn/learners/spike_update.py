@@ -43,7 +43,8 @@ def learn_at_spikes(
     live[ends] = 0
 
     spiking = spikes[: spikes[-1]] - first[0]
-    spiking = np.unique(spiking[(spiking >= 0) & (spiking < sources[0])])
+    here = (spiking >= 0) & (spiking < sources[0])
+    spiking, times = np.unique(spiking[here], return_counts=True)
     asleep = spiking[(live[spiking] == 0) & (arrived[spiking] != NEVER)]
     all_rows.decay(asleep)
     all_rows.learn(spiking)
@@ -52,6 +53,7 @@ def learn_at_spikes(
     live[spiking], arrived[spiking] = 1, arrival
     due[spiking] |= 4  # two steps from now
     rates[spiking] = learning_rate[0] if learning[0] else 0
+    all_rows.count(spiking[times > 1])
 
 
 def kernel_at_spikes(connection, signals: Kernel, filters, neurons: dict, rule, trials, name: str):
