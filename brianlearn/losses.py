@@ -116,14 +116,15 @@ class Loss:
         """Arguments of the kernel that only this loss has, for so many readouts of a sample."""
         return {}
 
-    def attach(self, readout, trials, window: np.ndarray, name: str) -> Kernel:
+    def attach(
+        self, readout, trials, window: np.ndarray, name: str, moment=schedule.LOSS
+    ) -> Kernel:
         """The kernel that sets a readout's ``output`` and ``error`` in each step.
 
         ``window`` is what errors are multiplied by in each step of a trial. The kernel
         has the variables ``loss`` and ``accuracy``, of the last trial that was completed.
         """
         sums = Scratch(len(readout))
-        moment = schedule.LOSS_AT_ONCE if hears_later(readout) else schedule.LOSS
         return Kernel(
             type(self).form,
             files("brianlearn") / "losses.h",

@@ -78,7 +78,7 @@ def test_mutant_of_the_kernels_is_killed(numpy_target, monkeypatch, mutant, expe
 
 def replace_function(monkeypatch, module, name, *substitutions):
     """Put a changed text in a function's place."""
-    namespace = dict(vars(module))
+    namespace = dict(getattr(module, name).__globals__)
     exec(changed(getsource(getattr(module, name)), *substitutions), namespace)
     monkeypatch.setattr(module, name, namespace[name])
 

@@ -7,6 +7,7 @@ import numpy as np
 from brian2.groups.neurongroup import NeuronGroup
 from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity, get_dimensions
 
+from brianlearn import schedule
 from brianlearn.errors import DelayError
 from brianlearn.feedback import Feedback, Symmetric
 from brianlearn.graded import Graded
@@ -200,7 +201,8 @@ class EProp:
         check_network(connections, trials, readout)
         self._check_learn(connections)
         window = self._window(trials)
-        loss = self.loss.attach(readout, trials, window, f"{name}_loss")
+        moment = schedule.LOSS_AT_ONCE if self.update == "spike" else schedule.LOSS
+        loss = self.loss.attach(readout, trials, window, f"{name}_loss", moment)
         if self.update == "spike":
             made = learn_at_every_spike(self, trials, readout, connections, name)
             kernels, plastic, state = made

@@ -66,16 +66,14 @@ class Gradients:
             carrier = _carrier(group, to_readouts, self.rule.feedback)
             feedback = self.rule.feedback.weights(carrier, first)
             first += carrier.shape[0]
-            graded = isinstance(carrier, Graded)
-            later = hears_later(self.readout) and not graded
-            self._add_neurons(group, onto, feedback, graded, later)
+            self._add_neurons(group, onto, feedback, isinstance(carrier, Graded))
         check_is_reset(self.readout, self.trials)
         if sums:
             own = np.eye(len(self.readout) // self.trials.samples)
-            self._add_neurons(self.readout, sums, own, integrates=True, told_later=False)
+            self._add_neurons(self.readout, sums, own, True)
         self._add_readouts(to_readouts)
 
-    def _add_neurons(self, group, onto, feedback, integrates, told_later):
+    def _add_neurons(self, group, onto, feedback, integrates):
         """For each variable by which the neurons hear, a kernel."""
         label = f"{self.name}_{group.name}"
         variables = sorted({connection.variable for connection in onto})
@@ -92,12 +90,13 @@ class Gradients:
             heard = [connection for connection in onto if connection.variable == variable]
             if isinstance(heard[0], Projection):
                 kernel = eprop_adjoint.gradient_of_neurons(
-                    group, heard, self.rule, self.readout, feedback, integrates, told_later, rates,
-                    self.trials, self.open_steps, label if len(variables) == 1 else f"{label}_{variable}",
+                    group, heard, self.rule, self.readout, feedback, integrates, rates, self.trials,
+                    self.open_steps, label if len(variables) == 1 else f"{label}_{variable}",
                 )  # fmt: skip
                 self._note(kernel, heard)
         if not isinstance(onto[0], Projection):
-            self._check_online(onto[0], rates or told_later)
+            later = not integrates and hears_later(self.readout)
+            self._check_online(onto[0], rates or later)
             teller = eprop_online.tell_neurons(group, self.readout, feedback, self.trials, label)
             self.kernels.append(teller)
             self._collect(onto, teller)
