@@ -179,16 +179,21 @@ def network(options, weights):
     ]
     reset = None if at_spikes else [neurons, readout]
     trials = Trials(STEPS * ms, inputs, reset, readout=readout, name="trials")
+    symmetric = options.feedback == "symmetric"
+    size = SCALE**2 if symmetric else 1.0  # of feedback: readout weights are so much smaller
+    rate = options.learning_rate / (size if options.optimizer == "gd" else 1.0)
     rule = EProp(
-        optimizer=OPTIMIZERS[options.optimizer](options.learning_rate),
-        feedback=Symmetric() if options.feedback == "symmetric" else Given(weights.feedback),
-        regularizer=FiringRate(2 / STEPS / SCALE**2, 10 * Hz, kappa=KAPPA),
+        optimizer=OPTIMIZERS[options.optimizer](rate),
+        feedback=Symmetric() if symmetric else Given(weights.feedback),
+        regularizer=FiringRate(2 / STEPS / SCALE**2 * size, 10 * Hz, kappa=KAPPA),
         window=WINDOW * ms,
         update=options.update,
         kappa=KAPPA,
         cutoff=100 * ms if at_spikes else None,
     )
     learner = rule.attach(trials, readout, connections)
+    of_readouts = learner.plastic["w_out"].optimizer.variables["learning_rate"]
+    of_readouts.set_value(options.learning_rate)
     recorded = {name: (neurons, name) for name in ("v", "psi", "learning_signal")}
     chosen = dict.fromkeys(recorded, np.arange(min(NEURONS_SHOWN, n_rec)))
     chosen["spikes"] = np.arange(n_rec)
