@@ -71,9 +71,6 @@ def test_networks_are_the_oracle(numpy_target, case, bound):
         mask[0, -1] = True  # there are no connections without any
     crowded = case.counts.sum(axis=1) > case.n_in  # more than an input can hold
     case.counts[crowded] = case.counts[crowded].clip(max=1)
-    # NEST counts a step of Adam between the first two spikes of an input if they arrive together
-    first = (case.counts > 0).argmax(axis=0), np.arange(case.n_in)
-    case.counts[first] = case.counts[first].clip(max=1)
     case = bounded(case, bound)
     ours, theirs = run(case), oracle.run(case)
     assert same_course(ours, theirs)
