@@ -13,11 +13,9 @@ int propagate(Array<int32_t> spikes, Array<int64_t> first, Array<int64_t> sample
         const int64_t source = spikes[s] - first[0];
         if (source < 0 || source >= sources * samples[0]) continue;
         const int64_t sample = samples[0] == 1 ? 0 : source / sources, i = source - sample * sources;
-        const int32_t* column = columns.data;
-        const double* weight = weights.data;
-        double* out = fed.data + sample * targets[0];
-        const int32_t end = rows[i + 1];
-        for (int32_t k = rows[i]; k < end; k++) out[column[k]] += weight[k];
+        const int32_t begin = rows[i];
+        brianlearn::scatter_add(fed.data + sample * targets[0], columns.data + begin,
+                                weights.data + begin, rows[i + 1] - begin);
     }
     return 0;
 }

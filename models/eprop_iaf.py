@@ -43,8 +43,9 @@ def _update(threshold: str, adapt: str = "") -> str:
     v = clip(v + x, v_min, inf)
     {adapt}
     x = 0
-    z = int(v >= {threshold})*int(wait < 0.5)
-    psi = int(wait < 0.5)*{surrogates.piecewise_linear.of(f"v - {threshold}")}
+    free = 1.0*int(wait < 0.5)
+    z = free*int(v >= {threshold})
+    psi = free*{surrogates.piecewise_linear.of(f"v - {threshold}")}
     """
 
 

@@ -18,14 +18,15 @@ __all__ = ["eprop_iaf_psc_delta", "eprop_iaf_psc_delta_adapt"]
 def _update(threshold: str, adapt: str = "") -> str:
     """What happens in a time step after v has decayed."""
     return f"""
-    free = int(wait < 0.5)
+    free = 1.0*int(wait < 0.5)
     v = free*clip(v + x + late, v_min, inf) + (1 - free)*v_reset
     late = (1 - free)*alpha*(late + int(refractory_input)*x)
     {adapt}
     wait = clip(wait - 1, 0, inf)
     x = 0
+    able = 1.0*int(wait < 0.5)
     z = int(v >= {threshold})
-    psi = int(wait < 0.5)*{surrogates.piecewise_linear.of(f"v - {threshold}")}
+    psi = able*{surrogates.piecewise_linear.of(f"v - {threshold}")}
     """
 
 

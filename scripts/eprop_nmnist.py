@@ -12,11 +12,15 @@ side, and a trial begins at rest.
 each test recording is presented once. With --validate N, one training recording of N is held out;
 a group of these is tested before the first and after every tenth group. When its error is below
 --stop (0.07 in the tutorial), and the mean of 8 further groups is too, learning ends.
+
+With --fold K/N, for cross-validation, both folders are put together and dealt out into N parts by
+--seed; part K is tested, the others are learned.
 """
 
 import time
 import zlib
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +73,16 @@ LEARNING_RATES = {
     ("trial", "adam"): 1e-3,
 }
 # what a checkpoint must agree with besides the learner
-DESCRIBED = ("seed", "group", "validate", "stop", "shift", "in_order")
+DESCRIBED = ("seed", "fold", "group", "validate", "stop", "shift", "in_order")
+
+
+def fold(text):
+    """Which part of how many, from 1."""
+    k, n = map(int, text.split("/"))
+    if not 1 <= k <= n:
+        raise ValueError
+    return k, n
+
 
 parser = experiment.arguments(__doc__, "eprop_nmnist")
 parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="see above")
@@ -92,6 +105,7 @@ parser.add_argument(
 parser.add_argument("--batch", type=int, help="recordings side by side (spike: 1, trial: 16)")
 parser.add_argument("--samples", type=int, default=4800, help="to train with (%(default)s)")
 parser.add_argument("--group", type=int, default=100, help="of samples, in reports (%(default)s)")
+parser.add_argument("--fold", type=fold, metavar="K/N", help="cross-validate, see above")
 parser.add_argument("--validate", type=int, metavar="N", help="hold out one recording of N")
 parser.add_argument("--stop", type=float, metavar="ERROR", help="end at this error of validation")
 parser.add_argument("--optimizer", choices=OPTIMIZERS, help="of weights (spike: gd, trial: adam)")
@@ -130,6 +144,9 @@ class Data:
             for split in ("Train", "Test")
         )
         skipped = {"train": len(train.skipped), "test": len(test.skipped)}
+        if options.fold:
+            k, n = options.fold
+            train, test = next(islice((train + test).folds(n, seed=options.seed), k - 1, None))
         file, held_out = options.blocklist or options.data / "pixels_blocklist.txt", None
         if options.blocklist or file.exists():
             blocklist, origin = read_blocklist(file), file.name

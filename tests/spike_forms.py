@@ -123,12 +123,12 @@ class Drawn:
             "first": self.first, "sources": m, "targets": n,
             "rows": -1 if self.dense else rows,
             "columns": -1 if self.dense else np.nonzero(self.mask)[1],
-            "connected": self.mask.ravel() if self.dense else True,
+            "connected": self.mask.ravel() if self.dense and not self.mask.all() else True,
             "weights": self.weights.ravel() if self.dense else self.weights[self.mask],
             "alpha": filters.alpha, "kappas": np.array(filters.kappas),
             "adapts": self.kind == "adapting", "beta": self.beta, "rho": 0.95, "direct": direct,
             "arrived": np.full(m, spike_update.NEVER), "done": spike_update.NEVER,
-            "order": np.zeros(2 * m + 3), "traces": np.zeros(len(filters.kappas) * size),
+            "traces": np.zeros(len(filters.kappas) * size),
             "counts": np.ones(m), "power_1": np.ones(m), "power_2": np.ones(m),
         } | self.rule  # fmt: skip
         values |= {key: np.zeros(m) for key in ("live", "due", "trace", "rates")}

@@ -129,6 +129,22 @@ def test_longer_run_goes_on(script, data, tmp_path, update):
     assert_same(run_here(script, tmp_path, *flags, "--samples", 12, "--resume")[1], whole)
 
 
+def test_folds(script, data, tmp_path):
+    """Each recording of both folders is tested in one fold."""
+    flags = ("--data", data, *TRIALS, "--samples", 4, "--no-plot")
+    labels = []
+    for k in (1, 2, 3):
+        result, arrays = run_here(script, tmp_path, *flags, "--fold", f"{k}/3")
+        assert result["train_recordings"] + result["test_recordings"] == 40
+        labels = [*labels, *arrays["tested.label"]]
+    assert np.bincount(labels).tolist() == [4] * 10
+    kept = ("--checkpoint", tmp_path / "kept.npz", "--fold")
+    run_here(script, tmp_path, *flags, *kept, "1/3")
+    run_here(script, tmp_path, *flags, *kept, "1/3", "--resume")
+    with pytest.raises(ValueError, match="fold"):
+        run_here(script, tmp_path, *flags, *kept, "2/3", "--resume")
+
+
 def test_last_batch_counts_once(script, data, tmp_path):
     """It is filled up with recordings that were there before."""
     flags = ("--data", data, *TRIALS, "--samples", 4, "--no-plot")
@@ -211,6 +227,8 @@ def written(path):
         (("--data", "{data}", "--stop", 0.07), 2, "--stop needs --validate"),
         (("--data", "{data}", "--in-order", "--shift", 1), 2, "--in-order leaves nothing"),
         (("--data", "{data}", "--shift", 34), 2, "only 34 pixels wide"),
+        (("--data", "{data}", "--fold", "0/5"), 2, "invalid fold value: '0/5'"),
+        (("--data", "{data}", "--fold", "1/5"), 2, "class 0 has no more recordings"),
         (("--data", "{data}", "--validate", 4), 2, "class 0 has no more recordings"),
         (("--data", "{data}", "--learning-rate", -1), 2, "learning_rate is -1.0"),
         (("--data", "{data}", "--blocklist", "{data}/Test/0/00000.bin"), 2, "is no pixel"),

@@ -40,7 +40,8 @@ SET = {
     "update": ("(1 - free)*v_reset", "(1 - free)*v_reset\n    v = v + z*(v_reset - v)"),
 }
 LONGER = {"reset": "v -= v_th\nwait = t_ref/dt + 1"}
-LEARNS = {"update": ("psi = int(wait < 0.5)*", "psi = int(wait > -1)*")}
+LEARNS = {"update": ("psi = free*", "psi = 1.0*")}
+LEARNS_SET = {"update": ("psi = able*", "psi = 1.0*")}
 TEMPLATES = {
     "iaf: reset a step late": ("eprop_iaf", SUBTRACTED, {}),
     "iaf_adapt: reset a step late": ("eprop_iaf_adapt", SUBTRACTED, {}),
@@ -49,7 +50,7 @@ TEMPLATES = {
     "iaf: refractory for a step more": ("eprop_iaf", LONGER, {"t_ref": 2}),
     "iaf: learns while refractory": ("eprop_iaf", LEARNS, {"t_ref": 2}),
     "psc_delta: learns while refractory": (
-        "eprop_iaf_psc_delta", LEARNS, {"t_ref": 2, "width": 1.0}
+        "eprop_iaf_psc_delta", LEARNS_SET, {"t_ref": 2, "width": 1.0}
     ),
     "psc_delta: input to refractory neurons undecayed": (
         "eprop_iaf_psc_delta",
@@ -117,7 +118,7 @@ KERNELS = {
     "cutoff a step late": (
         STEPS | SLEEP, {"kind": "adapting"} | SLEEP,
         ("update", "arrived[lively] - 2 + cutoff", "arrived[lively] - 1 + cutoff"),
-        ("update", "arrived[live_rows.first()] - 2", "arrived[live_rows.first()] - 1"),
+        ("update", "complete_step + 2 - cutoff", "complete_step + 1 - cutoff"),
     ),
     "catch-up forgotten": (
         STEPS | SLEEP | ADAM, {"kind": "adapting", "adam": True, "each_step": True} | SLEEP,
@@ -152,12 +153,12 @@ KERNELS = {
     "crossing forgotten": (
         SUMS, {},
         ("rows", "self.leave(rows)\n", "\n"),
-        ("update", "i = order.after[i]) leave(i);", "i = order.after[i]) break;"),
+        ("update", "if (live[i]) leave(i);", ";"),
     ),
     "leaving forgotten": (
         SUMS | SLEEP, SLEEP,
         ("update", "all_rows.leave(ends)", "pass"),
-        ("update", "if (block[0]) all.leave(i);", ""),
+        ("update", "if (live[i] && block) leave(i);", ""),
     ),
     "decay forgotten": (
         STEPS | SLEEP, {"kind": "adapting"} | SLEEP,
@@ -167,7 +168,27 @@ KERNELS = {
     "entering forgotten": (
         SUMS | SLEEP, SLEEP,
         ("update", "all_rows.enter(asleep)", "pass"),
-        ("update", "if (block) enter(i);", ""),
+        ("update", "if (!live[i] && known && block) enter(i);", ""),
+    ),
+    "sleep without decay": (
+        SUMS | SLEEP | {"kappa_reg": 0.9}, {"kappa_reg": None} | SLEEP,
+        ("update", "all_rows.decay(asleep)", ""),
+        ("update", "factor * before - c", "before - c"),
+    ),
+    "the next step's surrogate gradient forgotten": (
+        SUMS, {"kappa_reg": None},
+        ("rows", "following = powers[0]", "following = 0 * powers[0]"),
+        ("update", "+ factor * next[j]", ""),
+    ),
+    "the next step's error forgotten": (
+        SUMS, {"kind": "readouts"},
+        ("rows", "following = powers[0]", "following = 0 * powers[0]"),
+        ("update", "(c + own) * p + later;", "(c + own) * p;"),
+    ),
+    "taken up without its share of what is pending": (
+        SUMS, {"kappa_reg": None},
+        ("rows", "self.pending[k] -= own * (Q - ahead * P).sum(axis=0)", "pass"),
+        ("update", "rest = kept * p + (c + own) * q;", "rest = before * p + c * q;"),
     ),
     "rates with the other filter": (
         SUMS, {},
@@ -176,7 +197,7 @@ KERNELS = {
     ),
     "learning signal forgotten": (
         STEPS, {"kind": "adapting"},
-        ("signals", "last[1] += learning_signal", ""),
+        ("signals", "last[1] += learning_signal", "last[1] += 0"),
         ("signals", "complete[n + j] += learning_signal[j]", "complete[n + j] += 0"),
     ),
     "adaptation forgotten": (

@@ -48,6 +48,22 @@ static inline v8 gather(const double* p, const int32_t* index)
 #endif
 }
 
+// Add x[k] to p[index[k]], for k < count; of eight indices side by side, none is there twice.
+static inline void scatter_add(double* p, const int32_t* index, const double* x, int32_t count)
+{
+#ifdef __AVX512VL__
+    for (int32_t k = 0; k < count; k += 8) {
+        const __mmask8 here = count - k < 8 ? (1 << (count - k)) - 1 : 255;
+        const __m256i where = _mm256_maskz_loadu_epi32(here, index + k);
+        const __m512d before = _mm512_mask_i32gather_pd(_mm512_setzero_pd(), here, where, p, 8);
+        const __m512d added = _mm512_maskz_loadu_pd(here, x + k);
+        _mm512_mask_i32scatter_pd(p, here, where, _mm512_add_pd(before, added), 8);
+    }
+#else
+    for (int32_t k = 0; k < count; k++) p[index[k]] += x[k];
+#endif
+}
+
 // a*b + c; rounded once where the processor can, whatever the compiler's flags.
 static inline v8 fused(v8 a, v8 b, v8 c)
 {

@@ -53,7 +53,7 @@ class SpikePlastic(Plastic):
         for key, where in self.state.items():
             if state is not None and f"{self.name}.{key}" in state:
                 arrays[where[1]] = np.array(state[f"{self.name}.{key}"])
-        for key in ("now", "complete", "sums"):
+        for key in ("now", "complete", "coming", "sums"):
             if state is not None and f"{self.signals.name}.{key}" in state:
                 arrays[key] = np.array(state[f"{self.signals.name}.{key}"])
         return arrays
@@ -75,12 +75,12 @@ class SpikePlastic(Plastic):
 
 
 def _catch_up(arrays):
-    """As if a spike of every source arrived in the next time step."""
+    """As if a spike of every source arrived in the next time step, as of some one does already."""
     rows = Rows(arrays)
     if not rows.block[0] and rows.done[0] < rows.complete_step:
         rows.step(np.nonzero(rows.live)[0])
         rows.done[0] = rows.complete_step
-    rows.learn(np.nonzero(rows.arrived != NEVER)[0])
+    rows.learn(np.nonzero((rows.arrived != NEVER) & (rows.arrived <= rows.now[0]))[0])
 
 
 class Told(NamedTuple):

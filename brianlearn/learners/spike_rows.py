@@ -8,8 +8,10 @@ number tau, with the sums P, Q and Phi of the synapse's target,
     eligibility trace     ebar = kappa^tau (a + c Phi)
     gradient              pending + a P + c Q
 
-A spike that is taken up in the next step changes c by alpha^-(tau + 1), and a and ``pending`` so
-that the other two stay. For neurons that adapt, for Adam, and for optimizers that act in every
+A spike acts from the step after the next on, tau + 2. It is taken up at once, though the next
+step's P and Q are not known yet: c grows by w = alpha^-(tau + 2), a changes by -w Phi[tau + 1],
+which is known, and ``pending`` so that the gradient stays; the step's learning signal cancels out
+of it. For neurons that adapt, for Adam, and for optimizers that act in every
 step, the traces of live rows are kept step by step instead.
 """
 
@@ -55,7 +57,7 @@ class Rows:
         if self.is_dense:
             k = (rows[:, None] * self.n + np.arange(self.n)).ravel()
             of = np.repeat(np.arange(len(rows)), self.n)
-            exists = self.connected[k]
+            exists = self.connected[k] if len(self.connected) > 1 else slice(None)
             return k[exists], k[exists] % self.n, of[exists]
         sizes = self.rows[rows + 1] - self.rows[rows]
         of = np.repeat(np.arange(len(rows)), sizes)
@@ -83,13 +85,25 @@ class Rows:
         return (self.a[:, k] * P + self.trace[rows][of] * Q).sum(axis=0)
 
     def take_up(self, rows) -> None:
-        """Let spikes that have arrived begin to act in the next step."""
+        """Let spikes that arrive begin to act when they do."""
         k, j, _ = self.synapses(rows)
-        P, Q, phi = self._sums(j)
-        own = 1 / self.power(0, self.tau + 1)
+        P, Q, _ = self._sums(j)
+        ahead = self._ahead(j)
+        own = 1 / self.power(0, self.tau + 2)
         self.trace[rows] += own
-        self.a[:, k] -= own * phi
-        self.pending[k] -= own * (Q - phi * P).sum(axis=0)
+        if self.direct[0]:
+            self.pending[k] -= own * (Q[0] + ahead[0])
+        else:
+            self.a[:, k] -= own * ahead
+            self.pending[k] -= own * (Q - ahead * P).sum(axis=0)
+
+    def _ahead(self, j):
+        """By filter, Phi of the next step; of readouts, what Q gains in it. No more is known."""
+        powers = self.powers.reshape(-1, int(self.block[0]) + 2)[:, self.tau + 1]
+        following = powers[0] * self.coming[j]
+        if self.direct[0]:
+            return following[None]
+        return self._sums(j)[2] + following / powers[1:, None]
 
     def enter(self, rows) -> None:
         """Keep rows relative to the present block."""

@@ -1,9 +1,11 @@
 // spike_update.py's rule in C++. A row is a presynaptic neuron's synapses, which lie side by side.
-#include <algorithm>
 #include <vector>
 
 using brianlearn::FlushTinyToZero;
 using brianlearn::v8;
+
+typedef int64_t l8 __attribute__((vector_size(64), aligned(8), may_alias));
+typedef signed char c8 __attribute__((vector_size(8), aligned(1), may_alias));
 
 enum { NEVER = -9 };
 
@@ -30,8 +32,7 @@ struct Eight {
     }
     static v8 where(const char* exists, v8 x, v8 other)
     {
-        typedef signed char c8 __attribute__((vector_size(8), aligned(1), may_alias));
-        return __builtin_convertvector(*(const c8*)exists, v8) != 0 ? x : other;
+        return __builtin_convertvector(*(const c8*)exists, l8) != 0 ? x : other;
     }
 };
 
@@ -41,8 +42,18 @@ struct Listed : Eight {  // eight whose targets do not lie side by side
     v8 of(const double* p, int64_t) const { return brianlearn::gather(p, targets); }
 };
 
-// What is done to a synapse (k) with quantities of its target (j); `direct` where the eligibility trace
-// is the presynaptic one.
+struct Some : Listed {  // fewer than eight: the others, of the next row, stay
+    typedef decltype(v8() < v8()) Lanes;
+    Lanes chosen;
+    Some(const int32_t* targets, int64_t count)
+        : Listed(targets), chosen(v8{0, 1, 2, 3, 4, 5, 6, 7} < brianlearn::all(count))
+    {
+    }
+    void put(double* p, v8 x) const { brianlearn::store(p, chosen ? x : brianlearn::load(p)); }
+};
+
+// What is done to a synapse (k) with quantities of its target (j); `direct` where the eligibility
+// trace is the presynaptic one.
 
 // Add to `g` what was collected in the block.
 struct Collect {
@@ -52,20 +63,20 @@ struct Collect {
     template <typename By>
     void operator()(By by, int64_t k, int64_t j) const
     {
-        const auto sum = direct ? c * by.of(P, j) : sign * (by.at(a + k) * by.of(P, j)) + c * by.of(Q, j);
+        const auto p = by.of(P, j);
+        const auto sum = direct ? c * p : sign * (by.at(a + k) * p) + c * by.of(Q, j);
         by.put(g + k, by.at(g + k) + sum);
     }
 };
 
-struct TakeUp {
-    const double *shift, *rest;
-    double *a, *pending;
-    bool direct;
+// Add a quantity of the targets.
+struct Add {
+    const double* of_target;
+    double factor, *x;
     template <typename By>
     void operator()(By by, int64_t k, int64_t j) const
     {
-        if (!direct) by.put(a + k, by.at(a + k) - by.of(shift, j));
-        by.put(pending + k, by.at(pending + k) - by.of(rest, j));
+        by.put(x + k, by.at(x + k) + factor * by.of(of_target, j));
     }
 };
 
@@ -117,57 +128,38 @@ struct Filter {
     }
 };
 
-// What was collected changes the weight, in one go.
-struct Descend {
-    const double *a, *P, *Q;
-    double c, rate, lower, upper, *weights, *pending;
+struct Received {
+    const double *P, *Q, *phi, *ahead;
+    double c, own, factor, rate, lower, upper, *a, *weights, *pending;
     const char* connected;
-    bool direct;
+};
+
+// In one go, what was collected changes the weight, and a spike is taken up. WAKES: the row was not
+// live, so that all is pending, and its trace decays by a `factor` until it is live.
+template <bool DIRECT, bool WAKES>
+struct Receive : Received {
+    explicit Receive(const Received& all) : Received(all) {}
     template <typename By>
     void operator()(By by, int64_t k, int64_t j) const
     {
-        const auto sum = direct ? c * by.of(P, j) : by.at(a + k) * by.of(P, j) + c * by.of(Q, j);
+        const auto p = by.of(P, j), later = own * by.of(ahead, j);
+        auto collected = by.at(pending + k), rest = (c + own) * p + later;
+        if (DIRECT) {
+            if (!WAKES) collected += c * p;
+        } else {
+            const auto q = by.of(Q, j), before = by.at(a + k);
+            auto kept = before - later;
+            if (WAKES)
+                kept = factor * before - c * by.of(phi, j) - later;
+            else
+                collected += before * p + c * q;
+            rest = kept * p + (c + own) * q;
+            by.put(a + k, kept);
+        }
         const auto before = by.at(weights + k);
-        const auto after = by.within(before - rate * (by.at(pending + k) + sum), lower, upper);
-        by.put(pending + k, -sum);
+        const auto after = by.within(before - rate * collected, lower, upper);
+        by.put(pending + k, -rest);
         by.put(weights + k, connected ? by.where(connected + k, after, before) : after);
-    }
-};
-
-// The live rows, in the order of their last spike: a ring of links through a head.
-struct Order {
-    int64_t *before, *after, head;
-
-    Order(const Array<int64_t>& memory, int64_t rows)
-        : before(memory.data + 1), after(memory.data + 2 + rows), head(rows)
-    {
-    }
-
-    int64_t first() const { return after[head]; }
-    int64_t last() const { return before[head]; }
-    void remove(int64_t i) const
-    {
-        after[before[i]] = after[i];
-        before[after[i]] = before[i];
-    }
-    void append(int64_t i) const
-    {
-        before[i] = last();
-        after[i] = head;
-        after[last()] = i;
-        before[head] = i;
-    }
-
-    // At the beginning of a run.
-    void make(const int64_t* arrived, const int64_t* live) const
-    {
-        before[head] = after[head] = head;
-        std::vector<int64_t> rows;
-        for (int64_t i = 0; i < head; i++)
-            if (live[i]) rows.push_back(i);
-        std::stable_sort(rows.begin(), rows.end(),
-                         [&](int64_t i, int64_t j) { return arrived[i] < arrived[j]; });
-        for (int64_t i : rows) append(i);
     }
 };
 
@@ -179,13 +171,14 @@ struct Rule {
 
 struct Rows {
     Rule rule;
-    Order order;
-    int64_t n, filters, block, complete_step, cutoff;
-    const double *complete, *sums, *powers, *kappas, *beta;
+    int64_t sources, n, filters, block, complete_step, cutoff;
+    const double *complete, *coming, *sums, *powers, *kappas, *beta;
+    std::vector<double>& ahead;
+    double own;  // what a spike that arrives adds to its row's trace
     double alpha, rho;
     bool adapts, direct;
     const int32_t *rows, *columns;  // rows: null if every target has a place in each row
-    const char* connected;
+    const char* connected;          // null if every source reaches each of a row's targets
     double* weights;
     int64_t *block_begin, *arrived, *live, *due;
     double *trace, *rates, *traces, *adaptation, *pending;
@@ -205,7 +198,10 @@ struct Rows {
         int64_t k = begin(i);
         const int64_t last = end(i);
         if (rows) {
+#pragma GCC unroll 1  // rows are short
             for (; k + 8 <= last; k += 8) action(Listed(columns + k), k, 0);
+            if (k < last && k + 8 <= (int64_t)size)
+                return action(Some(columns + k, last - k), k, 0);
             for (; k < last; k++) action(One(), k, columns[k]);
         } else {
             int64_t j = 0;
@@ -232,25 +228,27 @@ struct Rows {
         }
     }
 
-    // Let the spikes that arrived in the last step begin to act in the next one.
-    void take_up(int64_t when) const
+    // Spikes act from the step after the next on, by what is known of the next one.
+    void look_ahead()
     {
-        const double own = 1 / power(0, tau() + 1);
-        static std::vector<double> shifts, rests;
-        shifts.resize(n);
-        rests.resize(n);
+        own = 1 / power(0, tau() + 2);
+        ahead.resize(filters * n);
         for (int64_t f = 0; f < filters; f++) {
-            const double *P = sums_of(f), *Q = P + n, *phi = Q + n;
-            for (int64_t j = 0; j < n; j++) {
-                shifts[j] = direct ? 0 : own * phi[j];
-                rests[j] = own * (direct ? P[j] : Q[j] - phi[j] * P[j]);
-            }
-            const TakeUp one{shifts.data(), rests.data(), traces + f * size, pending, direct};
-            for (int64_t i = order.last(); i != order.head && arrived[i] == when; i = order.before[i])
-                each(i, one);
+            const double* __restrict now = sums_of(f) + (direct ? 0 : 2 * n);
+            const double* __restrict next = coming;
+            double* __restrict phi = ahead.data() + f * n;
+            const double factor = power(0, tau() + 1) / (direct ? 1 : power(1 + f, tau() + 1));
+            for (int64_t j = 0; j < n; j++) phi[j] = (direct ? 0 : now[j]) + factor * next[j];
         }
-        for (int64_t i = order.last(); i != order.head && arrived[i] == when; i = order.before[i])
-            trace[i] += own;
+    }
+
+    // Let a spike that arrives begin to act when it does.
+    void take_up(int64_t i) const
+    {
+        trace[i] += own;
+        for (int64_t f = 0; f < filters; f++)
+            each(i, Add{ahead.data() + f * n, -own, direct ? pending : traces + f * size});
+        collect(i, -1);
     }
 
     // Keep a row relative to the present block.
@@ -259,7 +257,6 @@ struct Rows {
         trace[i] /= power(0, tau());
         for (int64_t f = 0; f < filters && !direct; f++)
             each(i, Enter{sums_of(f) + 2 * n, power(1 + f, tau()), trace[i], traces + f * size});
-        collect(i, -1);
     }
 
     // The opposite.
@@ -277,8 +274,29 @@ struct Rows {
     // At the end of a block, go over to the next one, whose sums are 0.
     void cross() const
     {
-        for (int64_t i = order.first(); i != order.head; i = order.after[i]) leave(i);
+        for (int64_t i = 0; i < sources; i++)
+            if (live[i]) leave(i);
         block_begin[0] = complete_step + 1;
+    }
+
+    // Rows that have had no spike for so long are live no more.
+    void fall_asleep() const
+    {
+        const int64_t when = complete_step + 2 - cutoff;
+        int64_t i = 0;
+        for (; i + 8 <= sources; i += 8) {
+            const v8 ending = (v8)(*(const l8*)(arrived + i) == when);
+            for (unsigned bits = brianlearn::nonzero(ending); bits; bits &= bits - 1)
+                rest(i + __builtin_ctz(bits));
+        }
+        for (; i < sources; i++)
+            if (arrived[i] == when) rest(i);
+    }
+
+    void rest(int64_t i) const
+    {
+        if (live[i] && block) leave(i);
+        live[i] = 0;
     }
 
     // -- step by step -------------------------------------------------------------------------
@@ -301,23 +319,32 @@ struct Rows {
     Filter<ADAPTS> filter(double zbar) const
     {
         const bool two = filters > 1;
-        return {complete, complete + n, two ? complete + 2 * n : nullptr, beta, zbar, rho, kappas[0],
-                two ? kappas[1] : 0, traces, traces + size, adaptation, pending};
+        return {complete,  complete + n, two ? complete + 2 * n : nullptr, beta, zbar, rho,
+                kappas[0], two ? kappas[1] : 0, traces, traces + size, adaptation, pending};
     }
 
     // -- at a spike ---------------------------------------------------------------------------
 
+    // How much less is left of a trace since a row was live.
+    double slept(int64_t i, int64_t of) const
+    {
+        const int64_t steps = complete_step - (arrived[i] - 2 + cutoff);
+        return steps < block + 2 ? power(of, steps) : std::pow(of ? kappas[of - 1] : alpha, steps);
+    }
+
     // Let the traces of a row that was not live decay until now.
     void decay(int64_t i) const
     {
+        trace[i] *= slept(i, 0);
+        for (int64_t f = 0; f < filters && !direct; f++)
+            scale(i, traces + f * size, slept(i, 1 + f));
         const double steps = complete_step - (arrived[i] - 2 + cutoff);
-        trace[i] *= std::pow(alpha, steps);
-        for (int64_t f = 0; f < filters && !direct; f++) {
-            const double factor = std::pow(kappas[f], steps);
-            for (int64_t k = begin(i); k < end(i); k++) traces[f * size + k] *= factor;
-        }
-        const double factor = adapts ? std::pow(rho, steps) : 0;
-        for (int64_t k = begin(i); k < end(i) && adapts; k++) adaptation[k] *= factor;
+        if (adapts) scale(i, adaptation, std::pow(rho, steps));
+    }
+
+    void scale(int64_t i, double* x, double factor) const
+    {
+        for (int64_t k = begin(i); k < end(i); k++) x[k] *= factor;
     }
 
     // Change a row's weights by what is pending; Adam counts its steps by time.
@@ -325,25 +352,26 @@ struct Rows {
     {
         const int64_t first = begin(i), count = end(i) - first;
         if (!rule.adam)
-            return rows ? descend<true>(first, count, rates[i]) : descend<false>(first, count, rates[i]);
-        for (int64_t k = first; k < first + count && !rows; k++)
+            return connected ? descend<false>(first, count, rates[i])
+                             : descend<true>(first, count, rates[i]);
+        for (int64_t k = first; k < first + count && connected; k++)
             pending[k] = connected[k] ? pending[k] : 0;
         for (; counts[i] < until; counts[i]++) adam(i, first, count);
-        rows ? descend<true>(first, count, 0) : descend<false>(first, count, 0);
+        connected ? descend<false>(first, count, 0) : descend<true>(first, count, 0);
     }
 
     // A step down the gradient within the bounds.
-    template <bool LISTED>
+    template <bool ALL>
     void descend(int64_t first, int64_t count, double rate) const
     {
-        const char* __restrict exists = connected + (LISTED ? 0 : first);
+        const char* __restrict exists = connected + (ALL ? 0 : first);
         double *__restrict w = weights + first, *__restrict g = pending + first;
         const double lower = rule.lower, upper = rule.upper;
         for (int64_t k = 0; k < count; k++) {
             double changed = w[k] - rate * g[k];
             changed = changed < lower ? lower : changed;
             changed = changed > upper ? upper : changed;
-            w[k] = LISTED || exists[k] ? changed : w[k];
+            w[k] = ALL || exists[k] ? changed : w[k];
             g[k] = 0;
         }
     }
@@ -370,35 +398,55 @@ struct Rows {
             optimize(i, complete_step + 4);
     }
 
-    // What a live row has collected becomes a change of its weights.
-    void learn(int64_t i) const
+    // What a row has collected becomes a change of its weights, and a spike is taken up; in one go.
+    template <bool DIRECT>
+    void learn_at_once(int64_t i) const
     {
-        if (block && !rule.adam && filters == 1) {
-            const double* P = sums_of(0);
-            each(i, Descend{traces, P, P + n, trace[i], rates[i], rule.lower, rule.upper, weights,
-                            pending, rows ? nullptr : connected, direct});
-            return;
+        const double* P = sums_of(0);
+        if (!live[i]) trace[i] *= slept(i, 0) / power(0, tau());
+        const double factor = DIRECT || live[i] ? 1 : slept(i, 1) / power(1, tau());
+        const Received all{P, P + n, P + 2 * n, ahead.data(), trace[i], own, factor, rates[i],
+                           rule.lower, rule.upper, traces, weights, pending,
+                           connected};
+        if (live[i])
+            each(i, Receive<DIRECT, false>(all));
+        else
+            each(i, Receive<DIRECT, true>(all));
+        trace[i] += own;
+    }
+
+    // The same in steps.
+    __attribute__((noinline)) void learn_in_steps(int64_t i) const
+    {
+        const bool known = arrived[i] != NEVER;
+        if (live[i] && block) collect(i, 1);
+        if (!live[i] && known) decay(i);
+        if (known && !rule.each_step) optimize(i, complete_step + 4);
+        if (!live[i] && known && block) enter(i);
+        if (block) take_up(i);
+    }
+
+    // Bring a row near.
+    void fetch(int64_t i) const
+    {
+        for (int64_t k = begin(i); k < end(i); k += 8) {
+            __builtin_prefetch(weights + k, 1);
+            __builtin_prefetch(pending + k, 1);
+            if (!direct) __builtin_prefetch(traces + k, 1);
+            if (rows) __builtin_prefetch(columns + k);
         }
-        if (block) collect(i, 1);
-        if (!rule.each_step) optimize(i, complete_step + 4);
-        if (block) collect(i, -1);
     }
 
     // What a spike that arrives makes a row learn.
     void receive(int64_t i, int64_t arrival, double rate) const
     {
-        if (live[i]) {
-            learn(i);
-            order.remove(i);
-        } else if (arrived[i] != NEVER) {
-            decay(i);
-            if (!rule.each_step) optimize(i, complete_step + 4);
-            if (block) enter(i);
-        }
-        order.append(i);
+        if (!block || rule.adam || filters > 1 || arrived[i] == NEVER)
+            learn_in_steps(i);
+        else
+            direct ? learn_at_once<true>(i) : learn_at_once<false>(i);
         live[i] = 1;
         arrived[i] = arrival;
-        due[i] |= 4;  // two steps from now
+        if (!block) due[i] |= 4;  // two steps from now
         rates[i] = rate;
     }
 };
@@ -406,47 +454,41 @@ struct Rows {
 int learn_at_spikes(
     Array<int64_t> now, Array<int32_t> spikes, Array<int64_t> first, Array<int64_t> sources,
     Array<int64_t> targets, Array<int32_t> rows, Array<int32_t> columns, Array<char> connected,
-    Array<double> weights, Array<double> complete, Array<double> sums, Array<int64_t> block,
-    Array<double> powers, Array<double> alpha, Array<double> kappas, Array<int64_t> adapts,
-    Array<double> beta, Array<double> rho, Array<int64_t> direct, Array<int64_t> cutoff,
-    Array<char> learning, Array<double> learning_rate, Array<double> lower, Array<double> upper,
-    Array<int64_t> adam, Array<int64_t> each_step, Array<double> beta_1, Array<double> beta_2,
-    Array<double> epsilon, Array<int64_t> begin, Array<int64_t> done, Array<int64_t> arrived,
-    Array<int64_t> live, Array<int64_t> order, Array<int64_t> due, Array<double> trace,
-    Array<double> rates, Array<double> traces, Array<double> adaptation, Array<double> pending,
-    Array<int64_t> counts, Array<double> power_1, Array<double> power_2, Array<double> m,
-    Array<double> v)
+    Array<double> weights, Array<double> complete, Array<double> coming, Array<double> sums,
+    Array<int64_t> block, Array<double> powers, Array<double> alpha, Array<double> kappas,
+    Array<int64_t> adapts, Array<double> beta, Array<double> rho, Array<int64_t> direct,
+    Array<int64_t> cutoff, Array<char> learning, Array<double> learning_rate,
+    Array<double> lower, Array<double> upper, Array<int64_t> adam, Array<int64_t> each_step,
+    Array<double> beta_1, Array<double> beta_2, Array<double> epsilon, Array<int64_t> begin,
+    Array<int64_t> done, Array<int64_t> arrived, Array<int64_t> live, Array<int64_t> due,
+    Array<double> trace, Array<double> rates, Array<double> traces, Array<double> adaptation,
+    Array<double> pending, Array<int64_t> counts, Array<double> power_1, Array<double> power_2,
+    Array<double> m, Array<double> v)
 {
     const FlushTinyToZero here;
     const int64_t arrival = now[0] + 1, complete_step = now[0] - 1;
     const Rule rule{lower[0], upper[0], beta_1[0], beta_2[0], epsilon[0], adam[0] != 0,
                     each_step[0] != 0};
-    const Order live_rows(order, sources[0]);
-    if (!order[0]) live_rows.make(arrived.data, live.data);
-    order[0] = 1;
-    const Rows all{rule, live_rows, targets[0], (int64_t)kappas.size, block[0], complete_step,
-                   cutoff[0], complete.data, sums.data, powers.data, kappas.data, beta.data, alpha[0],
-                   rho[0], adapts[0] != 0, direct[0] != 0,
-                   rows.size > 1 ? rows.data : nullptr, columns.data, connected.data, weights.data,
-                   begin.data, arrived.data, live.data, due.data, trace.data, rates.data,
-                   traces.data, adaptation.data, pending.data, weights.size, counts.data,
-                   power_1.data, power_2.data, m.data, v.data};
+    static std::vector<double> ahead;
+    Rows all{rule, sources[0], targets[0], (int64_t)kappas.size, block[0], complete_step,
+             cutoff[0], complete.data, coming.data, sums.data, powers.data, kappas.data,
+             beta.data, ahead, 0, alpha[0], rho[0], adapts[0] != 0, direct[0] != 0, rows.size > 1
+             ? rows.data : nullptr, columns.data, connected.size > 1 ? connected.data : nullptr,
+             weights.data, begin.data, arrived.data, live.data, due.data, trace.data, rates.data,
+             traces.data, adaptation.data, pending.data, weights.size, counts.data, power_1.data,
+             power_2.data, m.data, v.data};
     if (block[0]) {
         if (all.tau() == block[0]) all.cross();
-        all.take_up(arrival - 1);
     } else if (done[0] < complete_step) {
-        for (int64_t i = live_rows.first(); i != live_rows.head; i = live_rows.after[i]) all.step(i);
+        for (int64_t i = 0; i < sources[0]; i++)
+            if (live[i]) all.step(i);
     }
     done[0] = complete_step;
-    while (live_rows.first() != live_rows.head &&
-           arrived[live_rows.first()] - 2 + cutoff[0] == complete_step) {
-        const int64_t i = live_rows.first();
-        if (block[0]) all.leave(i);
-        live[i] = 0;
-        live_rows.remove(i);
-    }
+    all.fall_asleep();
     const double rate = learning[0] ? learning_rate[0] : 0;
-    for (int32_t k = 0; k < spikes[spikes.size - 1]; k++) {
+    const int32_t count = spikes[spikes.size - 1];
+    if (block[0] && count) all.look_ahead();
+    for (int32_t k = 0; k < count; k++) {
         const int64_t i = spikes[k] - first[0];
         if (i < 0 || i >= sources[0]) continue;
         if (arrived[i] == arrival)

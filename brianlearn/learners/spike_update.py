@@ -10,7 +10,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from brianlearn.kernel import Kernel, Scratch
+from brianlearn.kernel import Kernel
 from brianlearn.learners.spike_rows import NEVER, Rows
 
 __all__ = ["ROW_STATES", "kernel_at_spikes", "learn_at_spikes"]
@@ -22,10 +22,10 @@ ROW_STATES = (
 
 
 def learn_at_spikes(
-    now, spikes, first, sources, targets, rows, columns, connected, weights, complete, sums, block,
-    powers, alpha, kappas, adapts, beta, rho, direct, cutoff, learning, learning_rate, lower, upper,
-    adam, each_step, beta_1, beta_2, epsilon, begin, done, arrived, live, order, due, trace, rates,
-    traces, adaptation, pending, counts, power_1, power_2, m, v,
+    now, spikes, first, sources, targets, rows, columns, connected, weights, complete, coming,
+    sums, block, powers, alpha, kappas, adapts, beta, rho, direct, cutoff, learning,
+    learning_rate, lower, upper, adam, each_step, beta_1, beta_2, epsilon, begin, done, arrived,
+    live, due, trace, rates, traces, adaptation, pending, counts, power_1, power_2, m, v,
 ):  # fmt: skip
     """The Python form: before this step's spikes are transmitted, their weights are learned."""
     arrival, all_rows = now[0] + 1, Rows(locals())
@@ -33,7 +33,6 @@ def learn_at_spikes(
     if block[0]:
         if all_rows.tau == block[0]:
             all_rows.cross(lively)
-        all_rows.take_up(np.nonzero(arrived == arrival - 1)[0])
     elif done[0] < all_rows.complete_step:
         all_rows.step(lively)
     done[0] = all_rows.complete_step
@@ -50,8 +49,10 @@ def learn_at_spikes(
     all_rows.learn(spiking)
     if block[0]:
         all_rows.enter(asleep)
+        all_rows.take_up(spiking)
     live[spiking], arrived[spiking] = 1, arrival
-    due[spiking] |= 4  # two steps from now
+    if not block[0]:
+        due[spiking] |= 4  # two steps from now
     rates[spiking] = learning_rate[0] if learning[0] else 0
     all_rows.count(spiking[times > 1])
 
@@ -72,7 +73,7 @@ def kernel_at_spikes(connection, signals: Kernel, filters, neurons: dict, rule, 
     name : str
     """
     m, size = connection.sources, connection.variables["weights"].size
-    dense, optimizer = connection.is_dense, rule.optimizer
+    dense, mask, optimizer = connection.is_dense, connection.mask, rule.optimizer
     nowhere = np.full(1, -1, np.int32)
     adam = optimizer.moments != ()
     numbers = {key: float(getattr(optimizer, key, 0.0)) for key in ("beta_1", "beta_2", "epsilon")}
@@ -80,14 +81,17 @@ def kernel_at_spikes(connection, signals: Kernel, filters, neurons: dict, rule, 
         learn_at_spikes,
         files("brianlearn.learners") / "spike_update.h",
         {
-            **{key: (signals, key) for key in ("now", "complete", "sums", "block", "powers")},
+            **{
+                key: (signals, key)
+                for key in ("now", "complete", "coming", "sums", "block", "powers")
+            },
             "spikes": (connection, "spikes"),
             "first": (connection, "first"),
             "sources": np.int64(m),
             "targets": np.int64(connection.targets),
             "rows": nowhere if dense else (connection, "rows"),
             "columns": nowhere if dense else (connection, "columns"),
-            "connected": connection.mask.ravel() if dense else np.ones(1, dtype=bool),
+            "connected": mask.ravel() if dense and not mask.all() else np.ones(1, dtype=bool),
             "weights": (connection, "weights"),
             "alpha": filters.alpha,
             "kappas": np.array(filters.kappas),
@@ -116,7 +120,6 @@ def _states(m, size, filters, adapting, adam):
         "done": np.int64(NEVER),
         "arrived": np.full(m, NEVER),
         "live": np.zeros(m, np.int64),
-        "order": Scratch(2 * m + 3, np.int64),  # for the C++ form: live rows by their last spike
         "due": np.zeros(m, np.int64),
         "trace": np.zeros(m),
         "rates": np.zeros(m),

@@ -116,6 +116,13 @@ class Recordings:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def __add__(self, other: "Recordings") -> "Recordings":
+        return Recordings(
+            [*self.paths, *other.paths],
+            np.concatenate([self.labels, other.labels]),
+            [*self.skipped, *other.skipped],
+        )
+
     def part(self, numbers) -> "Recordings":
         """Some of them, by their numbers."""
         return replace(
