@@ -92,5 +92,5 @@ def _remove_oldest(folder: Path, limit: int) -> None:
 
 def clear() -> None:
     """Delete everything that is cached, and nothing else that may lie in the same folder."""
-    for room in ("accepted", "binaries", "cython"):
+    for room in ("accepted", "binaries", "cython", "headers"):
         shutil.rmtree(directory(room))

@@ -1,5 +1,6 @@
 """One call that chooses a codegen target and makes every target give the same numbers."""
 
+import shlex
 import shutil
 
 from brian2 import prefs
@@ -19,7 +20,8 @@ def set_target(name: str = "cpp_standalone") -> None:
 
     What it sets: the device; ``prefs.codegen.target``; ``prefs.codegen.cpp.extra_compile_args_gcc``
     (Brian2's without ``-ffast-math``: Cython and standalone then agree to the bit) and
-    ``extra_link_args`` (``-pthread``, for kernels that use two processors); and the Cython
+    ``extra_link_args`` (``-pthread``, for kernels that use two processors);
+    ``prefs.devices.cpp_standalone.extra_make_args_unix`` (for shorter compilation); and the Cython
     cache, one folder per compiler, flags and CPU. A network that was built before is forgotten,
     as after ``device.reinit()``.
 
@@ -52,6 +54,8 @@ def set_target(name: str = "cpp_standalone") -> None:
                 "C++ standalone mode needs 'make', which is not on the path (on Debian and Ubuntu: "
                 "apt install make). Without it, use the target 'cython' or 'numpy'."
             )
+        quoted = [shlex.quote(flag) for flag in compiler.make_flags()]
+        prefs.devices.cpp_standalone.extra_make_args_unix = ["-j", *quoted]
         set_device("cpp_standalone", build_on_run=False)
         get_device().reinit()
         get_device().activate(build_on_run=False)

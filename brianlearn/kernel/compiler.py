@@ -7,6 +7,7 @@ import platform
 import shlex
 import shutil
 import subprocess
+import sys
 
 import brian2.synapses
 from brian2.codegen.cpp_prefs import get_compiler_and_args
@@ -14,6 +15,7 @@ from brian2.core.preferences import prefs
 
 from brianlearn import cache
 from brianlearn.errors import CompilationError, CompilerNotFoundError
+from brianlearn.kernel.headers import include_precompiled
 
 __all__ = [
     "check_syntax",
@@ -22,6 +24,7 @@ __all__ = [
     "fingerprint",
     "include_flags",
     "link_flags",
+    "make_flags",
 ]
 
 _INEXACT = {"-ffast-math", "-fno-finite-math-only"}
@@ -51,16 +54,24 @@ def exact_flags() -> list[str]:
     Without ``-ffast-math`` and without fused multiply-add, no sum is reordered or rounded
     differently. What is added changes no value, but lets GCC vectorise Brian2's loops: errno and
     floating-point traps are never read, and a state updater touches more arrays than GCC checks
-    for overlap by default.
+    for overlap by default. ``-g0``: extension modules are not described to debuggers.
     """
     default = prefs.pref_register["codegen.cpp"][0]["extra_compile_args_gcc"].default
     flags = [flag for flag in default if flag not in _INEXACT] + ["-ffp-contract=off"]
     if "clang" not in version():
-        flags += ["-fno-math-errno", "-fno-trapping-math", "-funroll-loops"]
+        flags += ["-g0", "-fno-math-errno", "-fno-trapping-math", "-funroll-loops"]
         flags += ["--param=vect-max-version-for-alias-checks=1000"]
         if platform.machine() in ("x86_64", "AMD64"):
             flags += ["-mprefer-vector-width=512"]
     return flags
+
+
+def make_flags() -> list[str]:
+    """For make, with GCC: headers are read once; what no time step runs is not optimized."""
+    if sys.platform != "linux" or "clang" in version():
+        return []
+    compiler = [*command(), *include_precompiled(command(), get_compiler_and_args()[1])]
+    return [f"CXX={shlex.join(compiler)}", "--eval=objects.o main.o: CXXFLAGS += -O0"]
 
 
 def link_flags() -> list[str]:

@@ -41,7 +41,8 @@ def _key(folder: Path) -> str:
 
 def _make(folder: Path) -> None:
     jobs = f"-j{os.cpu_count() or 1}"
-    command = [prefs.devices.cpp_standalone.make_cmd_unix, jobs]
+    command = [prefs.devices.cpp_standalone.make_cmd_unix, jobs, *compiler.make_flags()]
+    command += ["DEPS="]  # in a new folder, all is compiled whatever it depends on
     made = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if made.returncode:
         raise CompilationError(f"The standalone project does not compile:\n{made.stderr}")
