@@ -1,13 +1,14 @@
 """N-MNIST by brianlearn beside NEST, measured in one run.
 
 NEST's tutorial of e-prop: 1,196 inputs, 150 recurrent neurons, ten readouts, 300 steps a
-recording, weights that change at every spike. NEST and ours get the same weights and recordings,
-and must be right or wrong about nearly the same ones, or this script fails: rounding grows in a
-network that spikes and learns, and flips some answers after a hundred recordings or so. Then come
-the forms that only we have.
+recording, weights that change at every spike. NEST and ours get the same weights and recordings.
+Rounding grows in a network that spikes and learns: after a hundred recordings or so it flips spikes,
+and then answers. So this script fails if any of the first answers differs (of the first twenty
+recordings, every spike is the same: tests/test_nmnist_nest.py), or if the two are not right about
+equally many, by two standard errors. Then come the forms that only we have.
 
-    python benchmarks/nmnist.py --data DIR                    # 3 minutes, if all is compiled
-    python benchmarks/nmnist.py --data DIR --samples 4800     # the tutorial's training: 20 minutes
+    python benchmarks/nmnist.py --data DIR                    # 4 minutes
+    python benchmarks/nmnist.py --data DIR --samples 4800     # the tutorial's training: 15 minutes
 
 It prints a table and writes all numbers to --out.
 """
@@ -33,6 +34,7 @@ from brianlearn.tasks.stream import Stream
 
 HERE = Path(__file__).parent
 N_REC, N_OUT, SCALE = 150, 10, 0.01
+THE_SAME = 20  # recordings
 FORMS = {
     "at every spike": ("--update", "spike"),
     "without learning": ("--update", "none"),
@@ -44,7 +46,7 @@ parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
 )
 parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="with Train and Test")
-parser.add_argument("--samples", type=int, default=200, help="that are learned (%(default)s)")
+parser.add_argument("--samples", type=int, default=800, help="that are learned (%(default)s)")
 parser.add_argument("--tests", type=int, default=0, help="that follow, not learned (%(default)s)")
 parser.add_argument("--seed", type=int, default=1, help="(%(default)s)")
 parser.add_argument("--threads", type=int, default=2, help="of NEST (%(default)s)")
@@ -71,7 +73,7 @@ def main(options):
     print_table(ours, theirs)
     if theirs:
         results["nest"] = summary(theirs) | {"threads": options.threads}
-        compare(ours["at every spike"]["right"], theirs["right"])
+        results |= compare(ours["at every spike"]["right"], theirs["right"])
     with record.replacing(options.out) as partial:
         partial.write_text(json.dumps(results, indent=1) + "\n")
 
@@ -134,11 +136,19 @@ def print_table(ours, theirs):
 
 
 def compare(ours, theirs):
-    """Fail if the answers differ by more than spikes that rounding has flipped may explain."""
-    same = np.mean(np.array(ours) == np.array(theirs))
-    print(f"{100 * same:.1f} % of the answers are right or wrong as NEST's are")
-    if same < 0.98:
-        sys.exit("The answers differ from NEST's.")
+    """What is the same in both, and what rounding cannot explain."""
+    ours, theirs = np.array(ours), np.array(theirs)
+    other = np.flatnonzero(ours != theirs)
+    difference = ours.mean() - theirs.mean()
+    error = np.std(ours - theirs) / np.sqrt(len(ours))
+    print(
+        f"{100 * (1 - len(other) / len(ours)):.1f} % of the answers are right or wrong as NEST's "
+        f"are, the first {other[0] if len(other) else len(ours)} all; right are "
+        f"{100 * ours.mean():.1f} %, NEST's {100 * theirs.mean():.1f} %"
+    )
+    if np.any(other < THE_SAME) or abs(difference) > 2 * error:
+        sys.exit("The answers differ from NEST's by more than rounding.")
+    return {"same_answers": 1 - len(other) / len(ours), "right": [ours.mean(), theirs.mean()]}
 
 
 if __name__ == "__main__":

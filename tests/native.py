@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from brianlearn.kernel import compiler
+from brianlearn.kernel.headers import include_precompiled
 from brianlearn.kernel.source import self_contained
 
 _CTYPES = {"f": "double", "i8": "int64_t", "i4": "int32_t", "b": "char"}
@@ -33,9 +34,9 @@ def native(text_or_path, function, *, queues=False, optimized=True, **dtypes):
         f"{{ using namespace rule; return rule::{function}({', '.join(views)}); }}\n"
     )
     library = Path(tempfile.mkdtemp()) / "rule.so"
-    command = [*compiler.command(), *compiler.exact_flags(), *([] if optimized else ["-O0"])]
-    command += ["-shared", "-fPIC", "-x", "c++", "-"]
-    command += compiler.include_flags()
+    flags = [*compiler.exact_flags(), *([] if optimized else ["-O0"]), "-fPIC"]
+    command = [*compiler.command(), *flags, *include_precompiled(compiler.command(), flags)]
+    command += ["-shared", "-x", "c++", "-", *compiler.include_flags()]
     subprocess.run([*command, "-o", str(library)], input=text, text=True, check=True)
     call = ctypes.CDLL(str(library)).call
 

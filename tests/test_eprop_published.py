@@ -148,7 +148,7 @@ def test_sine_as_it_is(numpy_target, form):
 @pytest.mark.parametrize(
     ("target", "form", "batch"),
     [
-        ("numpy", "adjoint", 1),
+        slow("numpy", "adjoint", 1),  # by the script: test_eprop_scripts.py
         slow("cpp_standalone", "adjoint", 2),
         slow("numpy", "adjoint", 2),
         slow("cpp_standalone", "adjoint", 1),

@@ -118,7 +118,10 @@ def test_spikes(script, data, tmp_path):
     assert np.any(arrays["after.readout"][0] != 0), "a trial does not begin at rest"
 
 
-@pytest.mark.parametrize("update", [(), TRIALS], ids=["spike", "trial"])
+@pytest.mark.parametrize(
+    "update",
+    [pytest.param((), marks=pytest.mark.slow, id="spike"), pytest.param(TRIALS, id="trial")],
+)
 def test_longer_run_goes_on(script, data, tmp_path, update):
     """From what 8 samples left, tested and all, to 12: as if there had been no test."""
     flags = ("--data", data, *update, "--group", 1, "--validate", 3, "--no-plot")
@@ -154,6 +157,7 @@ def test_last_batch_counts_once(script, data, tmp_path):
     assert np.sum(result["confusion"]) == 10
 
 
+@pytest.mark.slow
 def test_learned(script, data, tmp_path):
     """Digits that are easy to tell apart are told."""
     flags = ("--batch", 30, "--samples", 1200, "--learning-rate", 1e-2, "--no-plot")

@@ -119,7 +119,7 @@ def test_refuses_the_state_of_another_size(numpy_target, tmp_path):
         other.load(tmp_path / "learner.npz")
 
 
-@pytest.mark.parametrize("target", CYTHON_LATER, indirect=True)
+@pytest.mark.parametrize("target", COMPILED_LATER, indirect=True)
 def test_divergence_is_named(target):
     """With the time and the likely cause, from standalone too; the run stops there."""
     group = rates()

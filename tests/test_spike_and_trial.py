@@ -24,8 +24,21 @@ def deviations(case):
         yield np.abs(at_spikes - by_trial).max() / np.abs(at_spikes).max()
 
 
-@pytest.mark.parametrize("kappa_reg", [0.9, 0.8])
-@pytest.mark.parametrize("model", ["iaf", "iaf_adapt", "psc_delta"])
+def slow(*arguments):
+    return pytest.param(*arguments, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("model", "kappa_reg"),
+    [
+        ("iaf", 0.8),
+        ("iaf_adapt", 0.9),
+        slow("iaf", 0.9),
+        slow("iaf_adapt", 0.8),
+        slow("psc_delta", 0.8),
+        slow("psc_delta", 0.9),
+    ],
+)
 def test_same_gradients(numpy_target, model, kappa_reg):
     """But for the last step, whose errors come too late for spikes."""
     case = random_case(7, model=model, eta=RATE, optimize_each_step=False, kappa_reg=kappa_reg)

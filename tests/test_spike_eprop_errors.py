@@ -68,6 +68,10 @@ def test_rule(parts, words):
         EProp(**parts)
 
 
+def test_what_is_learned_may_be_a_list():
+    assert EProp(update="spike", learn=["weights"], regularizer=FiringRate(0)).learn == ["weights"]
+
+
 @pytest.mark.parametrize("value", [10, 3 * mV])
 def test_cutoff_is_a_time(value):
     with pytest.raises(DimensionMismatchError, match="cutoff"):

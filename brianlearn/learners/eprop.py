@@ -139,7 +139,6 @@ class EProp:
         is_time = np.ndim(self.window) == 0 or get_dimensions(self.window) is not DIMENSIONLESS
         if self.window is not None and is_time:
             Steps(self.window, "window")
-        check_update(self)
         if not isinstance(self.trials_per_update, int) or self.trials_per_update < 1:
             raise ValueError(
                 f"trials_per_update is {self.trials_per_update!r}, but must be 1 or more."
@@ -151,6 +150,7 @@ class EProp:
                     f'learn is {self.learn!r}, but must be ("weights",), ("delays",) or both, or '
                     "one of these for each connection's name."
                 )
+        check_update(self)
 
     def learns(self, connection) -> tuple[bool, bool]:
         """Whether a connection learns its weights, and whether its delays."""

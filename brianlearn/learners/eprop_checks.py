@@ -30,8 +30,11 @@ def check_update(rule) -> None:
             'trials_per_update and average need update="trial": with "spike", weights change '
             "with every spike."
         )
-    if rule.learn != ("weights",):
-        raise ValueError('With update="spike", connections learn their weights, not delays.')
+    if isinstance(rule.learn, dict) or {*rule.learn} != {"weights"}:
+        raise ValueError(
+            'With update="spike", all connections that are attached learn their weights, not '
+            'delays: learn=("weights",).'
+        )
     if rule.regularizer.c_reg and rule.regularizer.kappa is None:
         raise ValueError(
             'With update="spike", the rate is regularized in every step: give FiringRate a '
