@@ -2,10 +2,10 @@
 
 NEST's tutorial of e-prop: 1,196 inputs, 150 recurrent neurons, ten readouts, 300 steps a
 recording, weights that change at every spike. NEST and ours get the same weights and recordings.
-Rounding grows in a network that spikes and learns: after a hundred recordings or so it flips spikes,
-and then answers. So this script fails if any of the first answers differs (of the first twenty
-recordings, every spike is the same: tests/test_nmnist_nest.py), or if the two are not right about
-equally many, by two standard errors. Then come the forms that only we have.
+Rounding grows in a network that spikes and learns: after a hundred recordings or so it flips
+spikes, and then answers. So this script fails if any of the first answers differs (of the first
+twenty recordings, every spike is the same: tests/test_nmnist_nest.py), or if the two are not right
+about equally many, by two standard errors. Then come the forms that only we have.
 
     python benchmarks/nmnist.py --data DIR                    # 4 minutes
     python benchmarks/nmnist.py --data DIR --samples 4800     # the tutorial's training: 15 minutes
