@@ -74,8 +74,7 @@ def main(options):
     if theirs:
         results["nest"] = summary(theirs) | {"threads": options.threads}
         results |= compare(ours["at every spike"]["right"], theirs["right"])
-    with record.replacing(options.out) as partial:
-        partial.write_text(json.dumps(results, indent=1) + "\n")
+    record.save_json(options.out, results)
 
 
 def drawn(options):
