@@ -22,10 +22,14 @@ def choose(name):
     defaultclock.dt = 0.05 * ms
 
 
+def slow(*arguments):
+    """Parameters of a test that only `-m slow` runs."""
+    return pytest.param(*arguments, marks=pytest.mark.slow)
+
+
 # Cython compiles object by object, which takes a network of many a minute or more
-_CYTHON = pytest.param("cython", marks=pytest.mark.slow)
-CYTHON_LATER = ["numpy", _CYTHON, "cpp_standalone"]
-COMPILED_LATER = ["numpy", _CYTHON, pytest.param("cpp_standalone", marks=pytest.mark.slow)]
+CYTHON_LATER = ["numpy", slow("cython"), "cpp_standalone"]
+COMPILED_LATER = ["numpy", slow("cython"), slow("cpp_standalone")]
 
 
 @pytest.fixture(params=TARGETS)

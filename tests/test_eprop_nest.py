@@ -8,13 +8,10 @@ import pytest
 import eprop_oracle as oracle
 import nest_eprop
 import published_eprop as published
+from conftest import slow
 from eprop_build import deviation, train
 
 SURROGATES = ("piecewise_linear", "exponential", "fast_sigmoid_derivative", "arctan_derivative")
-
-
-def slow(*arguments):
-    return pytest.param(*arguments, marks=pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True, scope="module")

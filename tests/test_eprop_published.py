@@ -13,6 +13,7 @@ import pytest
 import eprop_oracle as oracle
 import published_eprop as published
 from brianlearn import Kernel
+from conftest import slow
 from eprop_build import deviation, train
 
 HEADER = """
@@ -107,10 +108,6 @@ def complete():
 
 def close(losses, reference, tolerance):
     return np.abs(losses / np.asarray(reference) - 1).max() < tolerance
-
-
-def slow(*arguments):
-    return pytest.param(*arguments, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from brian2 import Network, NeuronGroup, ms, prefs
 from brian2.devices.device import get_device
 
-from brianlearn import set_target
+from brianlearn import cache, set_target
 from brianlearn.kernel import compiler
 from brianlearn.kernel.headers import include_precompiled
 
@@ -33,6 +33,8 @@ def test_precompiled_header_is_taken(cached_here, tmp_path):
     assert read([*flags, *include], tmp_path)[0].startswith("! ")
     assert read(["-O0", *include], tmp_path)[0].startswith(("x ", ". "))
     assert include_precompiled(compiler.command(), flags) == include
+    cache.clear()
+    assert not any(line.startswith("! ") for line in read([*flags, *include], tmp_path))
 
 
 @pytest.mark.parametrize("command", [["false"], ["no such compiler"]])

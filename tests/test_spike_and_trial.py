@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import spike_eprop_build as build
-from conftest import choose
+from conftest import choose, slow
 from spike_eprop_cases import random_case
 
 RATE = 1e-9  # so small that the weights stay as they are
@@ -22,10 +22,6 @@ def deviations(case):
         before = np.where(case.exists[name], getattr(case, name), 0)
         at_spikes, by_trial = (getattr(one, name) - before for one in learned)
         yield np.abs(at_spikes - by_trial).max() / np.abs(at_spikes).max()
-
-
-def slow(*arguments):
-    return pytest.param(*arguments, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize(

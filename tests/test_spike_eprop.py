@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import spike_eprop_oracle as oracle
 from brianlearn import Projection, SpikeInput, Trials, simulate
 from brianlearn.models import eprop_iaf_readout
+from conftest import slow
 from spike_eprop_build import (
     WEIGHTS,
     build,
@@ -95,10 +96,6 @@ FIXED = {
         0.4,
     ),
 }  # fmt: skip
-
-
-def slow(*arguments):
-    return pytest.param(*arguments, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,9 @@ import numpy as np
 import pytest
 
 import published_spike_eprop as published
+from conftest import slow
 from spike_eprop_build import WEIGHTS, deviation, learnt, run
 from spike_eprop_cases import MODELS, random_case
-
-
-def slow(*arguments):
-    return pytest.param(*arguments, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize(

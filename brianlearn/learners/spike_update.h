@@ -426,17 +426,6 @@ struct Rows {
         if (block) take_up(i);
     }
 
-    // Bring a row near.
-    void fetch(int64_t i) const
-    {
-        for (int64_t k = begin(i); k < end(i); k += 8) {
-            __builtin_prefetch(weights + k, 1);
-            __builtin_prefetch(pending + k, 1);
-            if (!direct) __builtin_prefetch(traces + k, 1);
-            if (rows) __builtin_prefetch(columns + k);
-        }
-    }
-
     // What a spike that arrives makes a row learn.
     void receive(int64_t i, int64_t arrival, double rate) const
     {

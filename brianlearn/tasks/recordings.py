@@ -117,6 +117,7 @@ class Recordings:
         return len(self.paths)
 
     def __add__(self, other: "Recordings") -> "Recordings":
+        """Both, one after the other; their labels must mean the same."""
         return Recordings(
             [*self.paths, *other.paths],
             np.concatenate([self.labels, other.labels]),
