@@ -7,17 +7,16 @@ import threading
 from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from brianlearn import schedule
-from brianlearn.kernel import Kernel
+from brianlearn.kernel import FileName, Kernel
+from brianlearn.kernel.path import decode
 
 __all__ = ["progress_bar"]
 
 _MARKS = 200  # in one run
 _TERMINAL_SECONDS, _LOG_SECONDS = 0.1, 5  # between looks: a log file keeps every line
-_LONGEST_PATH = 1024
 _FORMAT = (
     "{desc}{percentage:3.0f} %|{bar}| {n:.1f} of {total:.1f} s simulated [{elapsed}<{remaining}]"
 )
@@ -26,7 +25,7 @@ _FORMAT = (
 def mark(step, every, path):
     """The Python form: one more byte in the file, now and then."""
     if step[0] % every[0] == 0:
-        with open(bytes(path[path > 0].astype(np.uint8)), "ab") as marks:
+        with open(decode(path), "ab") as marks:
             marks.write(b".")
 
 
@@ -37,13 +36,14 @@ def progress_bar(network, duration):
     steps = max(1, round(float(duration) / clock.dt_))
     with tempfile.TemporaryDirectory(prefix="brianlearn_progress_") as folder:
         marks = Path(folder) / "marks"
-        path = np.zeros(_LONGEST_PATH, dtype=np.int32)
-        name = str(marks).encode()
-        path[: len(name)] = list(name)
         kernel = Kernel(
             mark,
             files("brianlearn") / "progress.h",
-            {"step": (clock, "timestep"), "every": max(1, steps // _MARKS), "path": path},
+            {
+                "step": (clock, "timestep"),
+                "every": max(1, steps // _MARKS),
+                "path": FileName(marks),
+            },
             clock=clock,
             when=schedule.PROGRESS.when,
             order=schedule.PROGRESS.order,

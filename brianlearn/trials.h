@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <cstring>
 
-enum { UNREADABLE = 1, LEARNING = 1, RECORDING = 2 };
+enum { UNREADABLE = 1, LOST = 2, LEARNING = 1, RECORDING = 2 };
 
 static bool read_trial(const Array<int32_t>& path, int64_t trial, int64_t samples,
                        const Array<int64_t>& header, const Array<int32_t>& events,
@@ -31,12 +31,15 @@ static bool read_trial(const Array<int32_t>& path, int64_t trial, int64_t sample
     return good;
 }
 
-int present(Array<int64_t> step, Array<int64_t> trial, Array<int64_t> steps, Array<int64_t> limit,
+int present(Array<int64_t> step, Array<int64_t> trial, Array<int64_t> steps,
             Array<char> learning, Array<char> recording, Array<int32_t> path,
             Array<int64_t> samples, Array<int32_t> spikes, Array<double> target,
-            Arrays<double> reset, Array<int64_t> header, Array<int32_t> events,
+            Arrays<double> reset, Array<char> unset, Array<int64_t> header, Array<int32_t> events,
             Array<double> target_values, Array<int64_t> cursor)
 {
+    for (size_t k = 0; step[0] < 0 && k < reset.size; k++)  // a state that is not 0 would be lost
+        for (size_t i = 0; unset[k] && i < reset[k].size; i++)
+            if (reset[k][i] != 0) return LOST + (int)k;
     step[0] = step[0] + 1 == steps[0] ? 0 : step[0] + 1;
     if (step[0] == 0) {
         for (size_t k = 0; k < reset.size; k++)
@@ -58,5 +61,5 @@ int present(Array<int64_t> step, Array<int64_t> trial, Array<int64_t> steps, Arr
     if (header[2])
         std::memcpy(target.data, target_values.data + step[0] * target.size,
                     target.size * sizeof(double));
-    return step[0] == steps[0] - 1 && trial[0] == limit[0] ? -1 : 0;
+    return 0;
 }

@@ -1,6 +1,5 @@
 """`Trials`: a run as a sequence of trials, each with its input spikes and what is wanted of it."""
 
-import contextlib
 import tempfile
 import weakref
 from collections.abc import Iterable
@@ -13,15 +12,15 @@ from brian2.units.fundamentalunits import Quantity
 from brianlearn import record, schedule
 from brianlearn.delays import all_trials
 from brianlearn.inputs import SpikeInput
-from brianlearn.kernel import Kernel, Scratch, Steps
-from brianlearn.kernel.path import decode, encode
+from brianlearn.kernel import FileName, Kernel, Scratch, Steps
+from brianlearn.kernel.path import decode
 from brianlearn.states import is_named, reset_states, units_of
 from brianlearn.trial import LEARNING, RECORDING, Trial
 
 __all__ = ["Trials"]
 
 _HEADER = 4  # int64: events, labels, targets, flags
-UNREADABLE = 1
+UNREADABLE, LOST = 1, 2
 _FAULTS = {
     UNREADABLE: (
         OSError,
@@ -31,9 +30,13 @@ _FAULTS = {
 }
 
 
-def present(step, trial, steps, limit, learning, recording, path, samples,
-            spikes, target, reset, header, events, target_values, cursor):  # fmt: skip
+def present(step, trial, steps, learning, recording, path, samples,
+            spikes, target, reset, unset, header, events, target_values, cursor):  # fmt: skip
     """The Python form: begin a trial if it is time, then present its step."""
+    if step[0] < 0:  # before the first trial, a state that is not 0 would be lost
+        for k in np.flatnonzero(unset):
+            if reset[k].any():
+                return LOST + k
     step[0] = (step[0] + 1) % steps[0]
     if step[0] == 0:
         for states in reset:
@@ -55,8 +58,7 @@ def present(step, trial, steps, limit, learning, recording, path, samples,
     spikes[-1] = count
     if header[2]:
         target[:] = target_values[step[0] * len(target) : (step[0] + 1) * len(target)]
-    last = step[0] == steps[0] - 1 and trial[0] == limit[0]
-    return -1 if last else 0
+    return 0
 
 
 def _read(path, trial, header, events, target_values, target, samples):
@@ -135,9 +137,8 @@ class Trials(Kernel):
         weakref.finalize(self, self._folder.cleanup)
         self.path = Path(self._folder.name) / "trials.bin"
         states = reset_states(reset, self.samples)
-        self._whole = [pair for pair in states if not is_named(pair, reset)]
         self.begun_anew = [group for group, _ in states]
-        self._begun, self.in_run = False, None
+        self.in_run = None
         self.reset = {(group.name, variable) for group, variable in states}
         outputs = max(1, self.samples * self.readouts)
         super().__init__(
@@ -147,20 +148,20 @@ class Trials(Kernel):
                 "step": np.int64(-1),
                 "trial": 0,
                 "steps": length,
-                "limit": 0,
                 "learning": False,
                 "recording": False,
-                "path": encode(self.path),
+                "path": FileName(self.path),
                 "samples": np.int64(self.samples),
                 "spikes": (inputs, "_spikespace"),
                 "target": (readout, "target") if readout is not None else np.zeros(1),
                 "reset": states or [np.zeros(1)],
+                "unset": np.array([not is_named(pair, reset) for pair in states] or [False]),
                 "header": Scratch(_HEADER, np.int64),
                 "events": Scratch(2 * self.steps_per_trial * len(inputs), np.int32),
                 "target_values": Scratch(self.steps_per_trial * outputs),
                 "cursor": 0,
             },
-            faults=_FAULTS,
+            faults=_FAULTS | {LOST + k: _lost(*pair) for k, pair in enumerate(states)},
             clock=inputs.clock,
             when=schedule.INPUT.when,
             order=schedule.INPUT.order,
@@ -223,17 +224,13 @@ class Trials(Kernel):
                 "it anew."
             )
         self.in_run = id(run_namespace)  # by which others know that they run with these trials
-        if not self._begun:
-            self._check_lost_values()
-        self._begun = True
 
-    def _check_lost_values(self):
-        """Before the first trial, a state that is not 0 would be lost: perhaps a parameter."""
-        for group, name in self._whole:
-            with contextlib.suppress(NotImplementedError):  # set by an expression, in standalone
-                if group.variables[name].get_value().any():
-                    raise ValueError(
-                        f"'{name}' of '{group.name}' is not 0, but every trial resets it to 0. If "
-                        "it is a parameter, declare it (constant); if it is a state, begin at 0, "
-                        "or name what is reset: (group, 'variable')."
-                    )
+
+def _lost(group, name):
+    """What is wrong with a state that is not 0 before the first trial: perhaps a parameter."""
+    return (
+        ValueError,
+        f"'{name}' of '{group.name}' is not 0, but every trial resets it to 0. If it is a "
+        "parameter, declare it (constant); if it is a state, begin at 0, or name what is reset: "
+        "(group, 'variable').",
+    )

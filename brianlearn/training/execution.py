@@ -1,21 +1,23 @@
-"""One network run again and again from given states: in this process, or as a built binary."""
+"""One network that goes on from run to run, at runtime or as the process of a built binary."""
 
 import contextlib
+import weakref
 
 import numpy as np
 from brian2.core.base import BrianObjectException
+from brian2.core.clocks import Clock
 from brian2.core.network import Network
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import get_device
+from brian2.groups.group import Group
 from brian2.units.allunits import second
 
 from brianlearn.kernel.shortcut import shortcut
-from brianlearn.training.build import build
+from brianlearn.running.device import LivingDevice, begin_life, end_life
+from brianlearn.running.state import network_state, set_network_state
 from brianlearn.training.simulation import interruptible
 
 __all__ = ["Execution", "execution_of"]
-
-_FOREVER = 1e6 * second  # a standalone run ends when the trials do
 
 
 class Execution:
@@ -29,78 +31,116 @@ class Execution:
         For names in equations of groups without a namespace of their own.
     """
 
-    forgets = False  # whether every run begins with the values of the first
-
     def __init__(self, network: Network, trials, namespace: dict):
         self.network, self.trials, self.namespace = network, trials, namespace
+        self._kept = None
 
     def prepare(self) -> None:
         """Generate and compile code."""
         with _clear_errors():
             self.network.run(0 * second, namespace=self.namespace)
 
-    def set(self, states: dict) -> None:
-        """Set ``(group, variable)`` to arrays before the next run."""
-        for (group, name), values in states.items():
-            group.variables[name].set_value(np.asarray(values))
+    def keep(self) -> None:
+        """Remember the whole network as it is."""
+        self._kept = network_state(self.network)
 
-    def initial(self, states: dict) -> dict:
-        """The values of ``(group, variable)``, by name, before the first run."""
-        return {name: self.get(where) for name, where in states.items()}
-
-    def get(self, where: tuple) -> np.ndarray:
-        """The values of ``(group, variable)`` after the last run."""
-        group, name = where
-        return np.array(group.variables[name].get_value())
+    def back(self) -> None:
+        """Let the network be as it was when it was kept."""
+        set_network_state(self.network, self._kept)
 
     def run(self, count: int) -> None:
         """Go through the trials that were presented, ``count`` of them."""
-        self.set({(self.trials, "trial"): 0, (self.trials, "step"): -1})
-        with _clear_errors(), shortcut(self.network):
-            self.network.run(count * self.trials.duration, namespace=self.namespace)
+        self.trials.variables["trial"].set_value(0)
+        with _clear_errors():
+            self._advance(count * self.trials.duration)
+
+    def _advance(self, duration):
+        with shortcut(self.network):
+            self.network.run(duration, namespace=self.namespace)
 
 
 class StandaloneExecution(Execution):
-    """A network in C++ standalone mode: built once, then executed with other initial values."""
-
-    forgets = True
+    """A network in C++ standalone mode, whose process lives as long as this does."""
 
     def __init__(self, network, trials, namespace):
         super().__init__(network, trials, namespace)
-        self.device, self.states, self.folder = get_device(), {}, None
+        self._process = self._built = None
 
     def prepare(self):
-        """Generate the project, and compile it unless the cache has its binary."""
+        """Generate the project, compile it unless the cache has its binary, and start it."""
+        device = get_device()
+        if isinstance(device, LivingDevice):
+            if device.network is not self.network:
+                raise RuntimeError(
+                    f"The network '{device.network.name}' lives in the process of this program. "
+                    "Call set_target before another one is made: the first stays readable."
+                )
+            self._process = device.process
+            return
         with _clear_errors():
-            self.network.run(_FOREVER, namespace=self.namespace)
-            self.folder = build(self.device)
+            self.network.run(0 * second, namespace=self.namespace)
+            self._process = begin_life(self.network)
+        weakref.finalize(self, _end_process, self._process).atexit = False
+        self._built = self._fixed()
 
-    def initial(self, states):
-        """Nothing: they are part of the binary."""
-        return {}
+    def keep(self):
+        """Remember the whole network as it is, within its process."""
+        self._process.tell("KEEP")
+        self._kept = self.network.t_
 
-    def set(self, states):
-        """Set ``(group, variable)`` to arrays before the next run."""
-        self.states.update({(id(group), name): (group, name, values)
-                            for (group, name), values in states.items()})  # fmt: skip
+    def back(self):
+        """Let the network be as it was when it was kept."""
+        if self._process.is_alive:
+            self._process.tell("BACK")
+            self.network.t_ = self._kept
 
-    def run(self, count):
-        """Execute the binary, which goes through ``count`` trials."""
-        self.set({(self.trials, "limit"): count})
-        arguments = [self._argument(*state) for state in self.states.values()]
-        with _clear_errors():
-            self.device.run(self.folder, run_args=arguments)
+    def _advance(self, duration):
+        if not self._process.is_alive:
+            raise RuntimeError(
+                "The network was ended, by set_target or a crash. Make it anew, and resume its "
+                "training from a checkpoint, if there is one."
+            )
+        fixed = self._fixed()
+        if changed := [k for k in self._built | fixed if self._built.get(k) != fixed.get(k)]:
+            raise RuntimeError(
+                f"{', '.join(changed)} changed after the network was built for C++ standalone "
+                "mode, which would have no effect. Do it before the first run."
+            )
+        clocks = {item.clock for item in self.network.sorted_objects}
+        dt = min(clock.dt_ for clock in clocks if isinstance(clock, Clock))
+        start, end = self.network.t_, self.network.t_ + float(duration)
+        _, self.network.t_ = self._process.run(*(_whole(t, dt) for t in (start, end)))
+        for item in self.network.sorted_objects:
+            if isinstance(item, Group):
+                item._check_for_invalid_states()
 
-    def _argument(self, group, name, values):
-        """What tells the binary the initial value of a variable: a number, or a file of them."""
-        variable = group.variables[name]
-        owner = f"{variable.owner.name}.{variable.name}"
-        values = np.asarray(values, dtype=variable.dtype)
-        if values.size == 1:
-            return f"{owner}={values.item()!r}"
-        path = f"{self.folder}/static_arrays/state_{owner}"
-        values.tofile(path)
-        return f"{owner}={path}"
+    def _fixed(self):
+        """What a built project cannot change: objects, which are active, time steps, constants."""
+        fixed = {}
+        for item in self.network.sorted_objects:
+            fixed[f"'{item.name}.active'"] = item.active
+            fixed[f"The time step of '{item.name}'"] = getattr(item.clock, "dt_", None)
+            namespace = getattr(item, "namespace", None) or {}
+            fixed |= {f"'{key}' of '{item.name}'": _plain(one) for key, one in namespace.items()}
+        return fixed
+
+
+def _whole(time, dt) -> float:
+    """A time, as the whole number of time steps that it is but for rounding."""
+    steps = round(float(time) / dt)
+    return steps * dt if abs(steps - float(time) / dt) < Clock.epsilon_dt else float(time)
+
+
+def _plain(constant):
+    """A constant in a form that can be compared."""
+    return np.asarray(constant).tobytes() if np.isscalar(constant) else id(constant)
+
+
+def _end_process(process):
+    """With the Training that began it, the process ends; what it held stays readable."""
+    device = get_device()
+    if isinstance(device, LivingDevice) and device.process is process:
+        end_life()
 
 
 @contextlib.contextmanager

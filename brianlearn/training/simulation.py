@@ -19,7 +19,7 @@ from brianlearn.delay_checks import check_delays
 from brianlearn.kernel import Steps
 from brianlearn.kernel.shortcut import shortcut
 from brianlearn.progress import progress_bar
-from brianlearn.training.build import build
+from brianlearn.running.build import build
 
 __all__ = ["Timing", "interruptible", "simulate"]
 
