@@ -5,7 +5,8 @@
 
 enum { UNREADABLE = 1, LOST = 2, LEARNING = 1, RECORDING = 2 };
 
-static bool read_trial(const Array<int32_t>& path, int64_t trial, int64_t samples,
+// Read a trial; `trial` is then the one that follows.
+static bool read_trial(const Array<int32_t>& path, int64_t& trial, int64_t samples,
                        const Array<int64_t>& header, const Array<int32_t>& events,
                        const Array<double>& target_values, const Array<double>& target)
 {
@@ -15,7 +16,7 @@ static bool read_trial(const Array<int32_t>& path, int64_t trial, int64_t sample
     if (!file) return false;
     int64_t count = 0, offset = 0;
     bool good = std::fread(&count, 8, 1, file) == 1 && count > 0 &&
-                std::fseek(file, 8 * (1 + trial % count), SEEK_SET) == 0 &&
+                std::fseek(file, 8 * (1 + (trial %= count)), SEEK_SET) == 0 &&
                 std::fread(&offset, 8, 1, file) == 1 && std::fseek(file, offset, SEEK_SET) == 0 &&
                 std::fread(header.data, 8, 4, file) == 4 &&
                 (size_t)(2 * header[0]) <= events.size && (size_t)header[2] <= target_values.size &&
@@ -28,6 +29,7 @@ static bool read_trial(const Array<int32_t>& path, int64_t trial, int64_t sample
     }
     good = good && std::fread(target_values.data, 8, header[2], file) == (size_t)header[2];
     std::fclose(file);
+    if (good) trial = (trial + 1) % count;
     return good;
 }
 
@@ -50,7 +52,6 @@ int present(Array<int64_t> step, Array<int64_t> trial, Array<int64_t> steps,
         learning[0] = (header[3] & LEARNING) != 0;
         recording[0] = (header[3] & RECORDING) != 0;
         cursor[0] = 0;
-        trial[0]++;
     }
     int32_t count = 0;
     int64_t next = cursor[0];

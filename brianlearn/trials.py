@@ -43,13 +43,13 @@ def present(step, trial, steps, learning, recording, path, samples,
             states[:] = 0
         target[:] = 0
         try:
-            _read(decode(path), trial[0], header, events, target_values, target, samples[0])
+            arrays = header, events, target_values, target
+            trial[0] = _read(decode(path), trial[0], arrays, samples[0])
         except (OSError, ValueError, IndexError):
             return UNREADABLE
         learning[0] = bool(header[3] & LEARNING)
         recording[0] = bool(header[3] & RECORDING)
         cursor[0] = 0
-        trial += 1
     count = 0
     while cursor[0] < header[0] and events[2 * cursor[0]] == step[0]:
         spikes[count] = events[2 * cursor[0] + 1]
@@ -61,10 +61,13 @@ def present(step, trial, steps, learning, recording, path, samples,
     return 0
 
 
-def _read(path, trial, header, events, target_values, target, samples):
+def _read(path, trial, arrays, samples):
+    """Read a trial from the file; the number of the one that follows."""
+    header, events, target_values, target = arrays
     with open(path, "rb") as file:
         count = int(np.fromfile(file, np.int64, 1)[0])
-        file.seek(8 * (1 + trial % count))
+        trial %= count
+        file.seek(8 * (1 + trial))
         file.seek(int(np.fromfile(file, np.int64, 1)[0]))
         header[:] = np.fromfile(file, np.int64, _HEADER)
         events[: 2 * header[0]] = np.fromfile(file, np.int32, 2 * header[0])
@@ -72,6 +75,7 @@ def _read(path, trial, header, events, target_values, target, samples):
         target_values[: header[2]] = np.fromfile(file, np.float64, header[2])
     if header[1]:
         target.reshape(samples, -1)[np.arange(samples), labels] = 1
+    return (trial + 1) % count
 
 
 class Trials(Kernel):
@@ -100,6 +104,8 @@ class Trials(Kernel):
     ----------
     step : int
         The step within the trial.
+    trial : int
+        The place of the trial that comes next, among those that were given.
     learning, recording : bool
         What the trial is for.
     reset : set of (str, str)
@@ -205,13 +211,17 @@ class Trials(Kernel):
         return trial.to_bytes(LEARNING * bool(learning) + RECORDING * bool(recording))
 
     def write(self, blocks: list[bytes]) -> None:
-        """Write the file that the network reads; a block that occurs again is written once."""
+        """Write the file that the network reads, from its first trial on.
+
+        A block that occurs again is written once.
+        """
         unique = {id(block): block for block in blocks}
         ends = 8 * (1 + len(blocks)) + np.cumsum([0, *map(len, unique.values())])
         offset = dict(zip(unique, ends[:-1].tolist(), strict=True))
         with record.replacing(self.path) as partial, open(partial, "wb") as file:
             np.array([len(blocks), *(offset[id(block)] for block in blocks)]).tofile(file)
             file.writelines(unique.values())
+        self.variables["trial"].set_value(0)
 
     def before_run(self, run_namespace):
         """Brian2's hook: there must be something to present."""

@@ -5,14 +5,16 @@ nothing comes of it, and would read what the last run left in files.
 """
 
 import contextlib
+import weakref
 from importlib.resources import files
 
 import numpy as np
 from brian2.codegen.generators.cpp_generator import c_data_type
+from brian2.core.clocks import Clock
 from brian2.core.preferences import prefs
 from brian2.core.variables import DynamicArrayVariable, VariableView
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
-from brian2.devices.device import all_devices
+from brian2.devices.device import all_devices, get_device
 from brian2.monitors import EventMonitor, PopulationRateMonitor, StateMonitor
 from brian2.synapses.synapses import SynapticPathway
 from jinja2 import Template
@@ -29,8 +31,15 @@ _FIXED = (
 )
 
 
-def begin_life(network) -> Process:
+def begin_life(network, built: dict) -> None:
     """Build the network that was made on the present standalone device, and start its process.
+
+    Parameters
+    ----------
+    network : Network
+        Which has been run for no time, so that its code exists.
+    built : dict
+        What cannot change any more.
 
     Raises
     ------
@@ -62,11 +71,11 @@ def begin_life(network) -> Process:
     environment = prefs["devices.cpp_standalone.run_environment_variables"]
     process = Process(command, folder, {**environment, **device.run_environment_variables})
     device.__class__ = LivingDevice
-    device.network, device.process, device.has_been_run = network, process, True
+    device.process, device.built, device.has_been_run = process, built, True
+    device.network_reference = weakref.ref(network)
     device.places = {variable: k for k, variable in enumerate(order)}
     device.pathways = pathways
     device.edited = {}
-    return process
 
 
 def end_life() -> None:
@@ -83,7 +92,10 @@ def end_life() -> None:
         variable.device = remains
     device.process.end()
     device.__class__ = CPPStandaloneDevice
-    for name in ("network", "process", "places", "pathways", "edited"):
+    dt, device.defaultclock = device.defaultclock.dt, None  # the old one remains with the network
+    if get_device() is device:
+        device.defaultclock = Clock(dt=dt, name="defaultclock")
+    for name in ("network_reference", "process", "built", "places", "pathways", "edited"):
         delattr(device, name)
 
 
@@ -92,13 +104,19 @@ class LivingDevice(CPPStandaloneDevice):
 
     Attributes
     ----------
-    network : Network
     process : Process
+    built : dict
+        What was built, and cannot change any more.
     places : dict
         Where each variable stands in the process's list of arrays.
     pathways : list of str
         The names of the synaptic pathways in the order of the process.
     """
+
+    @property
+    def network(self):
+        """The network that lives, or None if it is no more."""
+        return self.network_reference()
 
     def get_value(self, var, access_data=True):
         """What the process holds."""
@@ -180,7 +198,10 @@ class LivingDevice(CPPStandaloneDevice):
 
     def network_run(self, net, duration, *arguments, **options):
         """Refused."""
-        raise NotImplementedError(_FIXED.format(what=f"the run of '{net.name}'"))
+        raise NotImplementedError(
+            "The network lives in a process of its own, of which Brian2's run knows nothing: go on "
+            "with simulate, or with the run of its Training."
+        )
 
     def reinit(self):
         """Brian2's way to a new network: the process ends."""

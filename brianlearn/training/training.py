@@ -1,72 +1,28 @@
 """`Training`: phases of trials, with checkpoints and progress, the same on every target."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
-from brian2.core.magic import collect
 from brian2.core.namespace import get_local_namespace
 from brian2.core.network import Network
 
 from brianlearn.errors import DivergenceError
 from brianlearn.learners.eprop_learner import EPropLearner
 from brianlearn.recorder import Recorder
+from brianlearn.running.execution import execution_of
 from brianlearn.running.state import canonical_names, network_state, set_network_state
+from brianlearn.running.visible import visible_network
 from brianlearn.training.checkpoint import Checkpoint
 from brianlearn.training.display import Display
-from brianlearn.training.execution import execution_of
+from brianlearn.training.phase import Phase
 from brianlearn.trial import Trial
 
-__all__ = ["Phase", "Training"]
+__all__ = ["Training"]
 
 _CHUNK_SECONDS = 2.0  # of training between two checkpoints
 _FIRST_CHUNK = 4  # iterations, until their speed is known
 _SAVE_SHARE = 10  # times as long as the last checkpoint took, nothing is saved
-
-
-@dataclass(frozen=True, eq=False)
-class Phase:
-    """Iterations of one kind, which go on where the last phase of that name ended.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``"train"``, ``"validate"``, ``"test"``.
-    source : callable or Trial
-        What gives the phase's trial number k, from 0 on over all phases of this name (and over
-        interruptions: so it must depend on k alone); a `Trial` is presented again and again.
-    iterations : int
-    learning : bool
-        Whether the weights change.
-    recording : bool
-        Whether a `Recorder` writes down each step.
-    """
-
-    name: str
-    source: Callable[[int], Trial] | Trial
-    iterations: int
-    learning: bool = True
-    recording: bool = False
-
-    def __post_init__(self):
-        if not (callable(self.source) or isinstance(self.source, Trial)):
-            raise TypeError(
-                f"The source of phase '{self.name}' is {self.source!r}, but must be a Trial, or a "
-                "function that gives the trial number k."
-            )
-        if not isinstance(self.iterations, int | np.integer) or self.iterations < 0:
-            raise ValueError(f"iterations is {self.iterations!r}, but must be a whole number.")
-
-    def trial(self, k: int) -> Trial:
-        """What the source gives for trial number k."""
-        trial = self.source(k)
-        if not isinstance(trial, Trial):
-            raise TypeError(
-                f"The source of phase '{self.name}' gave {trial!r} for trial {k}: no Trial."
-            )
-        return trial
 
 
 class Training:
@@ -126,14 +82,14 @@ class Training:
         total: int | None = None, progress: bool = True, namespace: dict | None = None,
     ):  # fmt: skip
         self.learner, self.trials, self.courses = learner, learner.trials, courses or {}
-        network = Network(collect(level=1)) if network is None else network
+        network = visible_network(level=1) if network is None else network
         namespace = get_local_namespace(level=1) if namespace is None else namespace
         self.log = self._log_in(network)
         self.per_iteration = learner.rule.trials_per_update
         self.display = Display(
             self.log, self.per_iteration, total, self.trials.readouts > 1, progress
         )
-        self.execution = execution_of(network, self.trials, namespace)
+        self.execution = execution_of(network, namespace)
         self.histories = {}
         self.build_seconds, self.run_seconds, self.began = 0.0, 0.0, None
         self._seconds = {}  # an iteration takes, by whether it learns
@@ -171,8 +127,13 @@ class Training:
             raise FileExistsError(f"{path} exists: resume from it, remove it, or name another.")
         state, histories = self._checkpoint.load()
         self._prepare()
-        set_network_state(self.execution.network, state)
+        set_network_state(self.network, state)
         self.histories = histories
+
+    @property
+    def network(self) -> Network:
+        """The network that is trained."""
+        return self.execution.network
 
     def iterations(self, name: str) -> int:
         """How many iterations there have been in phases of a name."""
@@ -256,14 +217,14 @@ class Training:
 
     def _execute(self, phases):
         """Run a chunk; one that fails or is interrupted leaves no trace."""
-        self.log.clear()
         self.execution.keep()
         started = time.time()
         try:
-            self.execution.run(len(phases) * self.per_iteration)
+            self.execution.run(len(phases) * self.per_iteration * self.trials.duration)
             self._check_finite()
         except BaseException:
             self.execution.back()
+            self.log.clear()
             raise
         seconds = time.time() - started
         self.run_seconds += seconds
@@ -288,7 +249,7 @@ class Training:
         if not self._checkpoint:
             return
         started = time.monotonic()
-        self._checkpoint.save(network_state(self.execution.network), self.histories)
+        self._checkpoint.save(network_state(self.network), self.histories)
         self._saved = time.monotonic() - started, time.monotonic()
 
     def _note(self, phases, seconds):
@@ -303,3 +264,4 @@ class Training:
                 chosen = values[[one.name == phase for one in phases]]
                 columns = self.histories.setdefault(phase, {})
                 columns[name] = np.concatenate([columns.get(name, chosen[:0]), chosen])
+        self.log.clear()
