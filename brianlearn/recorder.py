@@ -49,6 +49,11 @@ class Recorder(Kernel):
         Which elements of a variable; by default all.
     name : str
 
+    Attributes
+    ----------
+    recorded : dict of str to (group, variable, list of int)
+        What is recorded, and which elements.
+
     Raises
     ------
     KeyError, TypeError
@@ -82,6 +87,7 @@ class Recorder(Kernel):
             if not chosen[key].size or chosen[key].min() < 0 or outside:
                 raise ValueError(f"The indices of '{key}' lie outside '{variable}', or are none.")
         self.each, self.samples = each, trials.samples
+        self.recorded = {key: (*where, chosen[key].tolist()) for key, where in variables.items()}
         self.steps_per_trial = trials.steps_per_trial
         self.widths = {key: len(index) for key, index in chosen.items()}
         whole = set(chosen) - set(indices or {})

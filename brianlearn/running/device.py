@@ -16,7 +16,6 @@ from brian2.core.variables import DynamicArrayVariable, VariableView
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices, get_device
 from brian2.monitors import EventMonitor, PopulationRateMonitor, StateMonitor
-from brian2.synapses.synapses import SynapticPathway
 from jinja2 import Template
 
 from brianlearn.running.build import build
@@ -25,6 +24,7 @@ from brianlearn.running.process import COMMANDS, Process
 __all__ = ["LivingDevice", "begin_life", "end_life"]
 
 _SOURCE = files("brianlearn.running") / "process.cpp"
+_OF_LIFE = ("dt", "network_reference", "process", "built", "places", "pathways", "delays", "edited")
 _FIXED = (
     "The network has been built, and its process runs: {what} would have no effect. Do it before "
     "the first run, or call set_target and make the network anew."
@@ -50,7 +50,7 @@ def begin_life(network, built: dict) -> None:
     device.insert_code("main", "void brianlearn_live(); brianlearn_live();")
     order = sorted(device.arrays, key=lambda variable: device.arrays[variable])
     pathways = [
-        pathway.name
+        pathway
         for synapses in sorted(device.synapses, key=lambda one: one.name)
         for pathway in synapses._pathways
     ]
@@ -58,7 +58,7 @@ def begin_life(network, built: dict) -> None:
         commands=COMMANDS,
         network=network.name,
         arrays=[_described(device, variable) for variable in order],
-        pathways=pathways,
+        pathways=[pathway.name for pathway in pathways],
         queues_prepared=[
             name
             for name, code in sorted(device.code_objects.items())
@@ -68,14 +68,17 @@ def begin_life(network, built: dict) -> None:
     folder = build(device, {"process.cpp": text})
     command = prefs.devices.cpp_standalone.run_cmd_unix
     command = [command] if isinstance(command, str) else [*command]
-    environment = prefs["devices.cpp_standalone.run_environment_variables"]
-    process = Process(command, folder, {**environment, **device.run_environment_variables})
-    device.__class__ = LivingDevice
-    device.process, device.built, device.has_been_run = process, built, True
+    environment = dict(prefs["devices.cpp_standalone.run_environment_variables"])
+    device.process = Process(command, folder, environment | device.run_environment_variables)
+    device.built, device.has_been_run = built, True
     device.network_reference = weakref.ref(network)
     device.places = {variable: k for k, variable in enumerate(order)}
-    device.pathways = pathways
-    device.edited = {}
+    device.pathways = [pathway.name for pathway in pathways]
+    device.delays = {pathway.variables["delay"] for pathway in pathways}
+    device.dt, device.edited = device.defaultclock.dt, {}
+    device.main_queue.clear()  # all was written; what holds the network would keep it alive
+    device.networks.clear()
+    device.__class__ = LivingDevice
 
 
 def end_life() -> None:
@@ -88,14 +91,15 @@ def end_life() -> None:
         for variable in device.places:
             with contextlib.suppress(ReferenceError):  # of an object that is no more
                 remains.values[variable] = device.get_value(variable)
+                remains.values[variable].flags.writeable = False
     for variable in device.places:
         variable.device = remains
     device.process.end()
     device.__class__ = CPPStandaloneDevice
-    dt, device.defaultclock = device.defaultclock.dt, None  # the old one remains with the network
+    device.defaultclock = None  # the old one remains with the network
     if get_device() is device:
-        device.defaultclock = Clock(dt=dt, name="defaultclock")
-    for name in ("network_reference", "process", "built", "places", "pathways", "edited"):
+        device.defaultclock = Clock(dt=device.dt, name="defaultclock")
+    for name in _OF_LIFE:
         delattr(device, name)
 
 
@@ -111,6 +115,10 @@ class LivingDevice(CPPStandaloneDevice):
         Where each variable stands in the process's list of arrays.
     pathways : list of str
         The names of the synaptic pathways in the order of the process.
+    delays : set of Variable
+        The delays of these pathways.
+    edited : dict
+        Arrays that are just being changed.
     """
 
     @property
@@ -148,7 +156,7 @@ class LivingDevice(CPPStandaloneDevice):
         self.process.write(self.places[var], values)
         if isinstance(var, DynamicArrayVariable):
             var.size = values.shape if values.ndim == 2 else len(values)
-        if isinstance(var.owner, SynapticPathway) and var.name == "delay":
+        if var in self.delays:
             self.prepare_queues()
 
     def prepare_queues(self):

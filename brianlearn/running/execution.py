@@ -157,6 +157,7 @@ def _fixed(network):
     """What a built project cannot change: objects, which are active, time steps, constants."""
     fixed = {}
     for item in network.sorted_objects:
+        fixed[f"'{item.name}'"] = weakref.ref(item)
         fixed[f"'{item.name}.active'"] = item.active
         fixed[f"The time step of '{item.name}'"] = getattr(item.clock, "dt_", None)
         namespace = getattr(item, "namespace", None) or {}

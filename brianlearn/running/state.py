@@ -92,15 +92,17 @@ def _owners(network):
 def _arrays(item) -> list[str]:
     """The names of an object's own arrays, but for those that say where something lies."""
     passing = item.passing if isinstance(item, Kernel) else ()
-    return sorted(
+    own = {
         name
         for name, variable in item.variables.items()
         if isinstance(variable, ArrayVariable)
         and variable.owner is not None
         and variable.owner.name == item.name
         and variable.name == name
-        and name not in passing
-    )
+    }
+    if isinstance(item, SynapticPathway):
+        own.add("delay")  # which is nobody's own
+    return sorted(own.difference(passing))
 
 
 def _find(state, name):

@@ -108,14 +108,16 @@ class Training:
         if unknown := set(self.courses) - set(self.learner.plastic):
             known = ", ".join(self.learner.plastic)
             raise KeyError(f"courses: {', '.join(unknown)} is none of {known}.")
-        for item in [*network.objects]:
-            if item.name == "training_log":  # of a Training that was made before this one
-                network.remove(item)
         kernel = self.learner.loss_kernel
         variables = {name: (kernel, name) for name in ("loss", "accuracy")}
         variables |= {name: self.learner.plastic[name].weights for name in self.courses}
         options = {"each": "trial", "indices": self.courses, "name": "training_log"}
         log = Recorder(self.trials, variables, **options)
+        for item in [*network.objects]:
+            if item.name == log.name:  # of a Training that was made before this one
+                if item.recorded == log.recorded:
+                    return item
+                network.remove(item)
         network.add(log)
         return log
 
