@@ -25,16 +25,16 @@ __all__ = [
     "LOSS_AT_ONCE",
     "NOTE",
     "OPTIMIZE",
-    "PROGRESS",
     "PROPAGATE",
+    "PUT_BACK",
     "RATES",
     "READOUT",
     "READOUT_INTEGRATES",
     "RECORD",
+    "SET_ASIDE",
     "SIGNAL",
     "THRESHOLD",
     "TRACES",
-    "TRIAL_ENDS",
     "Moment",
     "before",
 ]
@@ -56,6 +56,7 @@ def before(first, second) -> bool:
 
 
 INPUT = Moment("start", -80)  # a trial's step begins: reset, input spikes, targets
+SET_ASIDE = Moment("start", -75)  # what a trial that does not learn is not to change
 DELAYS = Moment("start", -70)  # delays that a learner has changed count from this step on
 INPUT_ARRIVES = Moment("start", -60)  # in the same step
 READOUT = Moment("start", -40)  # z = phi . r, which returns to the neurons at once
@@ -74,5 +75,4 @@ ARRIVES_NEXT_STEP = Moment("end", 25)  # spikes of this step, at Synapses with t
 GRADIENT = Moment("end", 30)
 OPTIMIZE = Moment("end", 40)
 RECORD = Moment("end", 60)
-TRIAL_ENDS = Moment("end", 80)
-PROGRESS = Moment("end", 100)
+PUT_BACK = Moment("end", 80)

@@ -26,10 +26,13 @@ WEIGHTS = ("w_in", "w_rec", "w_out")
 _RECORDED = ("v", "psi", "z", "learning_signal")
 
 
-def build(case, *, recording=True, trial_steps=None, learning=(True,), **rule_options):
+def build(
+    case, *, recording=True, trial_steps=None, learning=(True,), resets=False, **rule_options
+):
     """The network of a case.
 
-    Its steps are one trial, or several of ``trial_steps``, each of which learns or does not.
+    Its steps are one trial, or several of ``trial_steps``, each of which learns or does not, and
+    may begin anew.
     """
     defaultclock.dt = case.h * ms
     inputs = SpikeInput(case.n_in, name="inputs")
@@ -46,7 +49,8 @@ def build(case, *, recording=True, trial_steps=None, learning=(True,), **rule_op
             source, target, weights, variable="x", mask=exists[name], name=name
         )
     length = trial_steps or case.steps
-    reset = [neurons, readout] if rule_options.get("update") == "trial" else None
+    resets = resets or rule_options.get("update") == "trial"
+    reset = [neurons, readout] if resets else None
     trials = Trials(length * case.h * ms, inputs, reset, readout=readout, name="trials")
     rule = rule_of(case, length, **rule_options)
     learner = rule.attach(trials, readout, connections.values())

@@ -35,8 +35,8 @@ def repeated(case, times):
     return replace(case, **series)
 
 
-def training_of(case, path=None, resume=False):
-    built = build(case, recording=False)
+def training_of(case, path=None, resume=False, **options):
+    built = build(case, recording=False, **options)
     return Training(built.learner, built.network, checkpoint=path, resume=resume, progress=False)
 
 
@@ -142,3 +142,37 @@ def test_saved_and_loaded(numpy_target, tmp_path):
     started = replace(case, **training.weights())
     expected = oracle.run(started)
     assert deviation(started, SpikeOutcome(**again.weights()), expected) < 1e-10
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("adapting, Adam", {}),
+        ("plain, by sums", {}),
+        ("plain, by sums", {"update": "trial", "cutoff": None, "each_step": False}),
+    ],
+    ids=["step by step", "by sums", "by trial"],
+)
+@pytest.mark.parametrize("target", COMPILED_LATER, indirect=True)
+def test_tests_leave_no_trace(target, name, options):
+    """With or without a test in between, the same is learned, to the bit; weights stay."""
+    case = replace(one_trial(name), c_reg=2.0)
+    other = replace(case, counts=case.counts[::-1])
+    learned, spikes = {}, []
+    for forget in (None, True, False):
+        set_target(target)
+        training = training_of(case, resets=True, forget_tests=forget is not False, **options)
+        training.run(Phase("train", trial_of(case), 3))
+        if forget is not None:
+            before = training.weights()
+            training.run(Phase("test", trial_of(other), 3, learning=False))
+            spikes.append(training.histories["test"]["loss"])
+            for one, weights in training.weights().items():
+                assert not forget or np.array_equal(weights, before[one]), one
+        training.run(Phase("train", trial_of(case), 3))
+        learned[forget] = training.weights()
+    for one, weights in learned[None].items():
+        assert np.array_equal(learned[True][one], weights), one
+    changed = [not np.array_equal(learned[False][one], learned[None][one]) for one in WEIGHTS]
+    assert any(changed), "without it, a test is noticed"
+    assert spikes[0] == pytest.approx(spikes[1])

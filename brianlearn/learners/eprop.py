@@ -18,6 +18,7 @@ from brianlearn.learners.eprop_gradients import Gradients
 from brianlearn.learners.eprop_learner import EPropLearner, Plastic
 from brianlearn.learners.eprop_parts import check_readout
 from brianlearn.learners.eprop_spike import learn_at_every_spike
+from brianlearn.learners.set_aside import set_aside
 from brianlearn.losses import Loss, MeanSquaredError
 from brianlearn.optimizers import Adam, GradientDescent, Optimizer
 from brianlearn.projection import Projection
@@ -66,6 +67,12 @@ class EProp:
     each_step : bool
         With ``update="spike"``, whether the optimizer acts on the gradient of every time step
         instead of once a spike; the same for gradient descent within the bounds, not for Adam.
+    forget_tests : bool
+        Whether trials that do not learn leave no trace: what the learner holds (traces, sums,
+        moments, filters of rates) is at their end what it was before, and what is learned later is
+        the same to the bit. With False, traces and filters go on as the network does, which is what
+        NEST does when its learning rate is 0. In a network that goes on from trial to trial
+        (``Trials(reset=None)``) nothing is put back.
     learn : tuple of str, or dict of str to tuple of str
         ``"weights"``, ``"delays"`` (of all connections that have them) or both; or, by the names of
         connections, what each learns (those that are not named learn their weights).
@@ -127,6 +134,7 @@ class EProp:
     kappa: float | Quantity | None = None
     cutoff: Quantity | None = None
     each_step: bool = False
+    forget_tests: bool = True
     learn: tuple | dict = ("weights",)
     delay_optimizer: Optimizer = field(default_factory=lambda: Adam(0.1))
 
@@ -206,8 +214,9 @@ class EProp:
         if self.update == "spike":
             made = learn_at_every_spike(self, trials, readout, connections, name)
             kernels, plastic, state = made
+            held = [*state.values(), *(where for one in plastic for where in one.state.values())]
+            kernels = [loss, *kernels, *self._set_aside(held, trials, name)]
             state |= lasting_states(trials, [readout, *(c.target for c in connections)])
-            kernels = [loss, *kernels]
             return EPropLearner(self, trials, readout, connections, kernels, plastic, state)
         gradients = Gradients(self, trials, readout, window, name)
         gradients.add(connections)
@@ -226,8 +235,15 @@ class EProp:
             if delays:
                 where = gradients.where_of_delays[connection.name]
                 plastic.append(Plastic.of_delays(connection, where, *options))
-        kernels = [loss, *gradients.kernels]
+        aside = self._set_aside([*gradients.state.values()], trials, name)
+        kernels = [loss, *gradients.kernels, *aside]
         return EPropLearner(self, trials, readout, connections, kernels, plastic, gradients.state)
+
+    def _set_aside(self, states, trials, name):
+        """The kernels by which trials that do not learn leave no trace."""
+        return (
+            set_aside(states, trials, name) if states and self.forget_tests and trials.reset else []
+        )
 
     def _check_learn(self, connections):
         """What is to learn must exist."""
