@@ -13,7 +13,7 @@ import numpy as np
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
 
-from brianlearn.checks import check_unit
+from brianlearn.checks import check_clocks, check_unit
 from brianlearn.errors import DelayError
 
 __all__ = ["Delayed", "Delays", "all_trials", "in_steps", "propagate_delayed"]
@@ -211,6 +211,7 @@ class Delayed:
 
     def before_run(self, run_namespace):
         """Brian2's hook: time steps are what they were, and no trial hears the one before."""
+        check_clocks(f"'{self.name}'", self.source, self.target)
         if self.layout and float(self.clock.dt) != self._interval:
             raise ValueError(
                 f"The time step has changed to {self.clock.dt} since '{self.name}' was made, which "

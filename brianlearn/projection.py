@@ -8,7 +8,7 @@ from brian2.synapses.synapses import Synapses
 from brian2.units.fundamentalunits import Quantity, get_dimensions
 
 from brianlearn import delays, schedule
-from brianlearn.checks import check_unit, find_array
+from brianlearn.checks import check_clocks, check_unit, find_array
 from brianlearn.connectivity import (
     check_fit,
     compressed_rows,
@@ -107,7 +107,8 @@ class Projection(Delayed, Kernel):
     brian2.DimensionMismatchError
         If the weights are not in units of the variable, or the delays are no times.
     ValueError
-        If the shape does not fit the groups, an index lies outside them, or a pair occurs twice.
+        If the shape does not fit the groups, an index lies outside them, a pair occurs twice, or
+        the groups take different time steps.
     brianlearn.errors.DelayError
         If a delay is negative or longer than ``max_delay``, at the start or in a run.
 
@@ -148,6 +149,7 @@ class Projection(Delayed, Kernel):
             raise TypeError(
                 f"'{variable}' of '{target.name}' is shared: each neuron needs its own."
             )
+        check_clocks(f"'{name}'", source, target)
         self.source, self.target, self.variable = source, target, variable
         self.lazy = None  # what brings weights up to date that a learner changes at spikes only
         listed = i is not None

@@ -11,6 +11,7 @@ import numpy as np
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import record, schedule
+from brianlearn.checks import check_clocks
 from brianlearn.delays import all_trials
 from brianlearn.inputs import SpikeInput
 from brianlearn.kernel import Kernel, Scratch, Steps
@@ -102,13 +103,16 @@ class Trials(Kernel):
         What the trial is for.
     reset : set of (str, str)
         The names of groups and their variables that begin at 0 in each trial.
+    in_step : list of Group
+        All that must take the time steps of the trials; a learner adds what it reads.
 
     Raises
     ------
     brian2.DimensionMismatchError
         If ``duration`` is no time.
     ValueError
-        If a group's size is no multiple of the batch, or the trial no whole number of time steps.
+        If a group's size is no multiple of the batch, the trial no whole number of time steps, or
+        the groups take different time steps.
 
     Examples
     --------
@@ -137,6 +141,9 @@ class Trials(Kernel):
         states = reset_states(reset, self.samples)
         self._whole = [pair for pair in states if not is_named(pair, reset)]
         self.begun_anew = [group for group, _ in states]
+        self.in_step = [inputs, *self.begun_anew]
+        self.in_step += [] if readout is None else [readout]
+        check_clocks(f"'{name}'", *self.in_step)
         self._begun, self.in_run = False, None
         self.reset = {(group.name, variable) for group, variable in states}
         outputs = max(1, self.samples * self.readouts)
@@ -213,7 +220,8 @@ class Trials(Kernel):
             file.writelines(unique.values())
 
     def before_run(self, run_namespace):
-        """Brian2's hook: there must be something to present."""
+        """Brian2's hook: there must be something to present, step by step."""
+        check_clocks(f"'{self.name}'", self, *self.in_step)
         if not self.path.exists():
             raise ValueError(f"'{self.name}' has no trials: call its present(...) before the run.")
         super().before_run(run_namespace)

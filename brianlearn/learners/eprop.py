@@ -8,6 +8,7 @@ from brian2.groups.neurongroup import NeuronGroup
 from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity, get_dimensions
 
 from brianlearn import schedule
+from brianlearn.checks import check_clocks
 from brianlearn.errors import DelayError
 from brianlearn.feedback import Feedback, Symmetric
 from brianlearn.graded import Graded
@@ -185,8 +186,8 @@ class EProp:
         KeyError, TypeError
             If a group lacks a variable or constant that e-prop needs.
         ValueError
-            If the sizes do not fit the batch, the window is longer than the trial, or weights lie
-            outside the optimizer's bounds.
+            If the sizes do not fit the batch, the window is longer than the trial, weights lie
+            outside the optimizer's bounds, or groups take different time steps.
         MemoryError
             If the history of a trial does not fit into memory.
         brianlearn.errors.LearnerConflictError
@@ -199,6 +200,9 @@ class EProp:
         for connection in connections:
             check_connection(connection, trials, self.optimizer)
         check_network(connections, trials, readout)
+        groups = [readout, *(group for c in connections for group in (c.source, c.target))]
+        check_clocks(f"'{name}'", trials, *groups)
+        trials.in_step += groups
         self._check_learn(connections)
         window = self._window(trials)
         moment = schedule.LOSS_AT_ONCE if self.update == "spike" else schedule.LOSS
