@@ -25,10 +25,11 @@ all_trials = weakref.WeakSet()  # what may empty a ring
 
 
 def propagate_delayed(spikes, first, samples, targets, rows, columns, weights, delay_steps,
-                      strides, interpolates, slots, now, under_way, fed):  # fmt: skip
+                      strides, interpolates, slots, now, under_way, hears, fed):  # fmt: skip
     """The Python form: send the rows of the neurons that spiked on their way; deliver what is due.
 
-    ``rows`` of -1 means that every pair has its place in ``weights``.
+    ``rows`` of -1 means that every pair has its place in ``weights``. What arrives at a target that
+    does not hear is lost.
     """
     ring = under_way.reshape(slots[0], samples[0], targets[0])
     dense = len(rows) == 1
@@ -51,7 +52,10 @@ def propagate_delayed(spikes, first, samples, targets, rows, columns, weights, d
         arrival = now[0] + whole
         ring[arrival % slots[0], sample, j] += weights[k] * (1 - later)
         ring[(arrival + 1) % slots[0], sample, j] += weights[k] * later
+    deaf = np.flatnonzero(~hears)
+    kept = fed[deaf]
     fed += ring[now[0]].ravel()
+    fed[deaf] = kept
     ring[now[0]] = 0
     now[0] = (now[0] + 1) % slots[0]
 

@@ -3,6 +3,7 @@
 import numpy as np
 from brian2.groups.subgroup import Subgroup
 
+from brianlearn.checks import find_array
 from brianlearn.decay import check_decay
 from brianlearn.errors import LearnerConflictError
 from brianlearn.graded import Graded
@@ -58,6 +59,12 @@ def check_connection(connection, trials, optimizer) -> None:
         raise ValueError(
             f"'{connection.name}' connects {connection.samples} sample(s), but the trials have a "
             f"batch of {trials.samples}."
+        )
+    if find_array(connection.target, connection.variable).conditional_write is not None:
+        raise ValueError(
+            f"'{connection.name}' leads to '{connection.variable}' of '{connection.target.name}', "
+            "which is (unless refractory): what arrives at a refractory neuron is lost, but the "
+            "gradient of e-prop knows nothing of that. Leave the flag out, as eprop_lif does."
         )
     if getattr(connection, "learner", None) is not None:
         raise LearnerConflictError(f"'{connection.name}' learns already.")
