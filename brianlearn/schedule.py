@@ -51,8 +51,14 @@ class Moment(NamedTuple):
 
 def before(first, second) -> bool:
     """Whether one moment comes before another in a time step."""
-    positions = [(SLOTS.index(when), order) for when, order in (first, second)]
+    positions = [(_place(when), order) for when, order in (first, second)]
     return positions[0] < positions[1]
+
+
+def _place(when):
+    """Where a slot lies; Brian2 has one before and one after each, by these names."""
+    shift, _, slot = when.rpartition("_")
+    return SLOTS.index(slot) + {"before": -0.1, "": 0, "after": 0.1}[shift]
 
 
 INPUT = Moment("start", -80)  # a trial's step begins: reset, input spikes, targets

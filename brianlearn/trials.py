@@ -8,6 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+from brian2.core.clocks import defaultclock
+from brian2.groups.subgroup import Subgroup
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import record, schedule
@@ -84,13 +86,18 @@ class Trials(Kernel):
     ----------
     duration : Quantity
         Of a trial; a multiple of the time step.
-    inputs : SpikeInput
-        What spikes as the trials say; its ``samples`` is the size of the batch.
+    inputs : SpikeInput or other source of spikes, optional
+        A `SpikeInput` spikes as the trials say. A `PoissonGroup`, `SpikeGeneratorGroup` or
+        `NeuronGroup` spikes as it does; its trials carry no spikes (`Trial.without_spikes`), as
+        with None, for a network that hears several such sources or none. Their times are those of
+        the run, not of the trial.
     reset : group, or sequence of groups and of (group, variable)
         What begins at 0 in each trial: of neurons and readouts, all variables that are neither
         shared nor constant; of a `Projection` with delays, the spikes under way; the traces of
         `EligibilitySynapses`. Of other Synapses, states have to be named. None: the network goes
         on from one trial to the next.
+    samples : int, optional
+        The size of the batch; that of a `SpikeInput`, or else 1.
     readout : Group, optional
         Whose variable ``target`` is set.
     name : str
@@ -123,15 +130,12 @@ class Trials(Kernel):
     """
 
     def __init__(
-        self, duration: Quantity, inputs: SpikeInput, reset, *, readout=None, name: str = "trials*"
-    ):
+        self, duration: Quantity, inputs, reset, *, samples=None, readout=None,
+        name: str = "trials*",
+    ):  # fmt: skip
         length = Steps(duration, "duration")
-        if not isinstance(inputs, SpikeInput):
-            raise TypeError(f"inputs is {inputs!r}, but must be a SpikeInput.")
-        self.duration, self.inputs, self.samples = duration, inputs, inputs.samples
-        self.steps_per_trial = length.count(inputs.clock.dt)
-        if self.steps_per_trial < 1:
-            raise ValueError(f"duration is {duration}, but a trial has at least one time step.")
+        self.duration, self.inputs, self.samples = duration, inputs, _batch(inputs, samples)
+        self.n_in = len(inputs) if isinstance(inputs, SpikeInput) else 0
         self.readout, self.readouts = readout, 0
         if readout is not None:
             self.readouts = units_of(readout, self.samples)
@@ -141,9 +145,13 @@ class Trials(Kernel):
         states = reset_states(reset, self.samples)
         self._whole = [pair for pair in states if not is_named(pair, reset)]
         self.begun_anew = [group for group, _ in states]
-        self.in_step = [inputs, *self.begun_anew]
-        self.in_step += [] if readout is None else [readout]
-        check_clocks(f"'{name}'", *self.in_step)
+        self.in_step = [one for one in (inputs, *self.begun_anew, readout) if one is not None]
+        clock = self.in_step[0].clock if self.in_step else defaultclock
+        if self.in_step:
+            check_clocks(f"'{name}'", *self.in_step)
+        self.steps_per_trial = length.count(clock.dt)
+        if self.steps_per_trial < 1:
+            raise ValueError(f"duration is {duration}, but a trial has at least one time step.")
         self._begun, self.in_run = False, None
         self.reset = {(group.name, variable) for group, variable in states}
         outputs = max(1, self.samples * self.readouts)
@@ -159,16 +167,16 @@ class Trials(Kernel):
                 "recording": False,
                 "path": encode(self.path),
                 "samples": np.int64(self.samples),
-                "spikes": (inputs, "_spikespace"),
+                "spikes": (inputs, "_spikespace") if self.n_in else np.zeros(1, np.int32),
                 "target": (readout, "target") if readout is not None else np.zeros(1),
                 "reset": states or [np.zeros(1)],
                 "header": Scratch(_HEADER, np.int64),
-                "events": Scratch(2 * self.steps_per_trial * len(inputs), np.int32),
+                "events": Scratch(2 * self.steps_per_trial * max(1, self.n_in), np.int32),
                 "target_values": Scratch(self.steps_per_trial * outputs),
                 "cursor": 0,
             },
             faults=_FAULTS,
-            clock=inputs.clock,
+            clock=clock,
             when=schedule.INPUT.when,
             order=schedule.INPUT.order,
             name=name,
@@ -205,7 +213,12 @@ class Trials(Kernel):
     ) -> bytes:
         """A trial as `write` wants it; the errors are those of `present`."""
         try:
-            trial.check(self.steps_per_trial, len(self.inputs), self.samples, self.readouts)
+            if np.size(trial.steps) and not self.n_in:
+                raise ValueError(
+                    f"it has input spikes, but '{self.name}' has no SpikeInput to present them: "
+                    "make it by Trial.without_spikes."
+                )
+            trial.check(self.steps_per_trial, self.n_in, self.samples, self.readouts)
         except ValueError as error:
             raise ValueError(f"Trial {number}: {error}") from None
         return trial.to_bytes(LEARNING * bool(learning) + RECORDING * bool(recording))
@@ -245,3 +258,24 @@ class Trials(Kernel):
                         "it is a parameter, declare it (constant); if it is a state, begin at 0, "
                         "or name what is reset: (group, 'variable')."
                     )
+
+
+def _batch(inputs, samples):
+    """The size of the batch, which a `SpikeInput` knows, and other sources do not."""
+    if isinstance(inputs, SpikeInput):
+        if samples not in (None, inputs.samples):
+            raise ValueError(
+                f"samples is {samples}, but '{inputs.name}' has {inputs.samples}: leave it out."
+            )
+        return inputs.samples
+    source = inputs.source if isinstance(inputs, Subgroup) else inputs
+    if source is not None and "_spikespace" not in getattr(source, "variables", ()):
+        raise TypeError(
+            f"inputs is {inputs!r}, but must be a SpikeInput or another source of spikes, or None."
+        )
+    samples = 1 if samples is None else samples
+    if not isinstance(samples, int | np.integer) or samples < 1:
+        raise ValueError(f"samples is {samples!r}, but must be a whole number above 0.")
+    if inputs is not None:
+        units_of(inputs, samples)
+    return int(samples)
