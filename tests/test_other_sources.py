@@ -42,7 +42,7 @@ def generator(case, samples):
 def build(case, source, samples, form="adjoint", *, given=True):
     """A case whose inputs are those of a source of Brian2's."""
     _, batch, steps, _ = case.raster.shape
-    _, neurons, readout = groups(case, samples)
+    unused, neurons, readout = groups(case, samples)
     made = {}
     for name, before, after in (
         ("w_in", source, neurons),
@@ -71,7 +71,7 @@ def build(case, source, samples, form="adjoint", *, given=True):
     network = Network(source, neurons, readout, *made.values(), trials, spikes)
     duration = len(targets) * steps * ms
     return SimpleNamespace(
-        network=network, duration=duration, learner=learner, spikes=spikes, **made
+        network=network, duration=duration, learner=learner, spikes=spikes, unused=unused, **made
     )
 
 
