@@ -32,6 +32,9 @@ __all__ = [
     "READOUT_INTEGRATES",
     "RECORD",
     "SIGNAL",
+    "TARGET",
+    "TARGET_AT_ONCE",
+    "TARGET_OF_LOSS",
     "THRESHOLD",
     "TRACES",
     "TRIAL_ENDS",
@@ -65,14 +68,17 @@ INPUT = Moment("start", -80)  # a trial's step begins: reset, input spikes, targ
 DELAYS = Moment("start", -70)  # delays that a learner has changed count from this step on
 INPUT_ARRIVES = Moment("start", -60)  # in the same step
 READOUT = Moment("start", -40)  # z = phi . r, which returns to the neurons at once
+TARGET = Moment("start", -30)  # what a teacher holds, or says by a readout of its own
 LEARN = Moment("start", -20)  # before monitors, which record z before and phi after the update
 INTEGRATE = Moment("groups", 0)  # where Brian2 integrates
 THRESHOLD = Moment("thresholds", 0)  # where Brian2 looks for spikes
+TARGET_AT_ONCE = Moment("thresholds", 5)  # what a teacher holds, for the loss that follows
 LOSS_AT_ONCE = Moment("thresholds", 10)  # of readouts that have heard the last step's spikes
 RATES = Moment("thresholds", 15)
 NOTE = Moment("thresholds", 20)  # what learning at a spike asks for: before the spikes propagate
 PROPAGATE = Moment("synapses", 0)  # where Brian2's own Synapses act
 READOUT_INTEGRATES = Moment("synapses", 10)  # a membrane that hears this step's spikes
+TARGET_OF_LOSS = Moment("end", -10)
 LOSS = Moment("end", 0)
 SIGNAL = Moment("end", 10)  # what the error tells the neurons
 TRACES = Moment("end", 20)  # eligibility traces that are kept step by step

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 from brian2.core.clocks import defaultclock
-from brian2.groups.subgroup import Subgroup
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import record, schedule
-from brianlearn.checks import check_clocks
+from brianlearn.checks import check_clocks, find_array
 from brianlearn.delays import all_trials
-from brianlearn.inputs import SpikeInput
+from brianlearn.inputs import SpikeInput, batch_of
 from brianlearn.kernel import Kernel, Scratch, Steps
 from brianlearn.kernel.path import decode, encode
 from brianlearn.states import is_named, reset_states, units_of
+from brianlearn.teacher import check_teacher
 from brianlearn.trial import LEARNING, RECORDING, Trial
 
 __all__ = ["Trials"]
@@ -99,7 +99,11 @@ class Trials(Kernel):
     samples : int, optional
         The size of the batch; that of a `SpikeInput`, or else 1.
     readout : Group, optional
-        Whose variable ``target`` is set.
+        Whose variable ``target`` is set, to what the trials say.
+    target : (group, variable), optional
+        In place of the trials, a variable of another group says it, for each neuron of the readout
+        and sample: a learner takes what it holds when it computes the loss of a time step, at
+        ``end`` (with updates at spikes, at ``thresholds``).
     name : str
 
     Attributes
@@ -130,15 +134,16 @@ class Trials(Kernel):
     """
 
     def __init__(
-        self, duration: Quantity, inputs, reset, *, samples=None, readout=None,
+        self, duration: Quantity, inputs, reset, *, samples=None, readout=None, target=None,
         name: str = "trials*",
     ):  # fmt: skip
         length = Steps(duration, "duration")
-        self.duration, self.inputs, self.samples = duration, inputs, _batch(inputs, samples)
+        self.duration, self.inputs, self.samples = duration, inputs, batch_of(inputs, samples)
         self.n_in = len(inputs) if isinstance(inputs, SpikeInput) else 0
         self.readout, self.readouts = readout, 0
         if readout is not None:
             self.readouts = units_of(readout, self.samples)
+        self.target = self._teacher(target)
         self._folder = tempfile.TemporaryDirectory(prefix="brianlearn_trials_")
         weakref.finalize(self, self._folder.cleanup)
         self.path = Path(self._folder.name) / "trials.bin"
@@ -168,7 +173,7 @@ class Trials(Kernel):
                 "path": encode(self.path),
                 "samples": np.int64(self.samples),
                 "spikes": (inputs, "_spikespace") if self.n_in else np.zeros(1, np.int32),
-                "target": (readout, "target") if readout is not None else np.zeros(1),
+                "target": (readout, "target") if self.is_told else np.zeros(1),
                 "reset": states or [np.zeros(1)],
                 "header": Scratch(_HEADER, np.int64),
                 "events": Scratch(2 * self.steps_per_trial * max(1, self.n_in), np.int32),
@@ -182,6 +187,20 @@ class Trials(Kernel):
             name=name,
         )
         all_trials.add(self)
+
+    def _teacher(self, target):
+        """Refuse what cannot be the target of the readout."""
+        if target is None:
+            return None
+        if self.readout is None:
+            raise ValueError("target has no effect without a readout: give that, too.")
+        check_teacher(target, self.readout, find_array(self.readout, "target").dim)
+        return target
+
+    @property
+    def is_told(self) -> bool:
+        """Whether trials say what the readout should be, as no other group does."""
+        return self.readout is not None and self.target is None
 
     def present(
         self, trials: Trial | Iterable[Trial], *, learning: bool = True, recording: bool = False
@@ -218,7 +237,14 @@ class Trials(Kernel):
                     f"it has input spikes, but '{self.name}' has no SpikeInput to present them: "
                     "make it by Trial.without_spikes."
                 )
-            trial.check(self.steps_per_trial, self.n_in, self.samples, self.readouts)
+            given = trial.targets is not None or trial.labels is not None
+            if given and self.target is not None:
+                raise ValueError(
+                    f"it has targets or labels, but '{self.target[0].name}' is to say what "
+                    f"'{self.readout.name}' should be: leave them out."
+                )
+            readouts = self.readouts if self.is_told else 0
+            trial.check(self.steps_per_trial, self.n_in, self.samples, readouts)
         except ValueError as error:
             raise ValueError(f"Trial {number}: {error}") from None
         return trial.to_bytes(LEARNING * bool(learning) + RECORDING * bool(recording))
@@ -258,24 +284,3 @@ class Trials(Kernel):
                         "it is a parameter, declare it (constant); if it is a state, begin at 0, "
                         "or name what is reset: (group, 'variable')."
                     )
-
-
-def _batch(inputs, samples):
-    """The size of the batch, which a `SpikeInput` knows, and other sources do not."""
-    if isinstance(inputs, SpikeInput):
-        if samples not in (None, inputs.samples):
-            raise ValueError(
-                f"samples is {samples}, but '{inputs.name}' has {inputs.samples}: leave it out."
-            )
-        return inputs.samples
-    source = inputs.source if isinstance(inputs, Subgroup) else inputs
-    if source is not None and "_spikespace" not in getattr(source, "variables", ()):
-        raise TypeError(
-            f"inputs is {inputs!r}, but must be a SpikeInput or another source of spikes, or None."
-        )
-    samples = 1 if samples is None else samples
-    if not isinstance(samples, int | np.integer) or samples < 1:
-        raise ValueError(f"samples is {samples!r}, but must be a whole number above 0.")
-    if inputs is not None:
-        units_of(inputs, samples)
-    return int(samples)

@@ -24,6 +24,7 @@ LAYERS = [
         "plastic_delay",
         "regularizers",
         "spikes",
+        "teacher",
     },
     {
         "delay_checks",

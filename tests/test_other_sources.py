@@ -12,6 +12,7 @@ from brian2 import (
     PoissonGroup,
     SpikeGeneratorGroup,
     SpikeMonitor,
+    TimedArray,
     defaultclock,
     ms,
     seed,
@@ -128,8 +129,12 @@ def test_poisson(target):
     assert deviation(case, Outcome(expected.losses, None, **weights_of(built)), expected) < 1e-11
 
 
-def test_at_every_spike(numpy_target):
-    """Weights that change at spikes are those of a `SpikeInput` with the spikes a step later."""
+@pytest.mark.parametrize("taught", [False, True])
+def test_at_every_spike(numpy_target, taught):
+    """Weights that change at spikes are those of a `SpikeInput` with the spikes a step later.
+
+    Also where another group says what the readouts should be, in their own step.
+    """
     case = spike_case(3)
     later = oracle.delayed(case.counts[None] > 0)[0]
     expected = spike_eprop_build.build(replace(case, counts=later.astype(int)), recording=False)
@@ -147,10 +152,15 @@ def test_at_every_spike(numpy_target):
     ):
         weights, mask = getattr(case, name), case.exists[name]
         made.append(Projection(*ends, weights * mask, variable="x", mask=mask, name=f"{name}_2"))
-    trials = Trials(case.steps * case.h * ms, source, None, readout=readout, name="other_trials")
+    said = TimedArray(case.target, dt=case.h * ms)
+    teacher = NeuronGroup(case.n_out, "g : 1", namespace={"said": said}, name="teacher")
+    teacher.run_regularly("g = said(t, i)", when="groups")
+    duration, target = case.steps * case.h * ms, (teacher, "g") if taught else None
+    trials = Trials(duration, source, None, readout=readout, target=target, name="other_trials")
     learner = spike_eprop_build.rule_of(case).attach(trials, readout, made, name="other")
-    trials.present(Trial.without_spikes(targets=case.target))
-    simulate(expected.duration, Network(source, neurons, readout, *made, trials), progress=False)
+    trials.present(Trial.without_spikes(targets=None if taught else case.target))
+    network = Network(source, neurons, readout, *made, trials, teacher)
+    simulate(duration, network, progress=False)
     weights = learner.weights()
     for name, theirs in expected.learner.weights().items():
         assert np.abs(theirs - getattr(case, name) * case.exists[name]).max() > 1e-6

@@ -24,6 +24,7 @@ from brianlearn.optimizers import Adam, GradientDescent, Optimizer
 from brianlearn.projection import Projection
 from brianlearn.regularizers import FiringRate
 from brianlearn.states import lasting_states
+from brianlearn.teacher import Teacher
 from brianlearn.trials import Trials
 
 __all__ = ["EProp"]
@@ -207,6 +208,10 @@ class EProp:
         window = self._window(trials)
         moment = schedule.LOSS_AT_ONCE if self.update == "spike" else schedule.LOSS
         loss = self.loss.attach(readout, trials, window, f"{name}_loss", moment)
+        if trials.target is not None:
+            moment = schedule.TARGET_AT_ONCE if self.update == "spike" else schedule.TARGET_OF_LOSS
+            teacher = Teacher(trials.target, (readout, "target"), moment, f"{name}_target")
+            trials.contained_objects.append(teacher)
         if self.update == "spike":
             made = learn_at_every_spike(self, trials, readout, connections, name)
             kernels, plastic, state = made
