@@ -85,12 +85,11 @@ def taught(case, samples):
 
 
 @pytest.mark.parametrize("target", CYTHON_LATER, indirect=True)
-@pytest.mark.parametrize("samples", [2])
-def test_loss_of_what_a_group_holds(target, samples):
+def test_loss_of_what_a_group_holds(target):
     """At the end of each step, after its integration: the weights are those of the oracle."""
     defaultclock.dt = 1 * ms
     case = random_case(6, batch=2)
-    built = taught(case, samples)
+    built = taught(case, samples=2)
     expected = oracle.train(case)
     assert deviation(case, Outcome(expected.losses, None, **weights_of(built)), expected) < 1e-11
 
