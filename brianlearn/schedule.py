@@ -6,9 +6,10 @@ neurons of step k see that readout; a decoder changed at step k shows in the rea
 
 With trials (`brianlearn.trials`), in step s of a trial: the states are reset if s is 0; the
 input's spikes of step s arrive, then the neurons are integrated and may spike. Their spikes of step
-s arrive at other neurons in step s + 1, but at readouts (integrated after the synapses) in step s:
-loss and learning signal of step s, at its end, speak of all spikes up to step s. At the end of the
-trial's last step the gradient is complete, weights change if the batch is, and records are kept.
+s, and those of Brian2's own sources, arrive at other neurons in step s + 1, but at readouts
+(integrated after the synapses) in step s: loss and learning signal of step s, at its end, speak of
+all spikes up to step s. At the end of the trial's last step the gradient is complete, weights
+change if the batch is, and records are kept.
 """
 
 from typing import NamedTuple

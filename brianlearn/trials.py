@@ -159,27 +159,10 @@ class Trials(Kernel):
             raise ValueError(f"duration is {duration}, but a trial has at least one time step.")
         self._begun, self.in_run = False, None
         self.reset = {(group.name, variable) for group, variable in states}
-        outputs = max(1, self.samples * self.readouts)
         super().__init__(
             present,
             files("brianlearn") / "trials.h",
-            {
-                "step": np.int64(-1),
-                "trial": 0,
-                "steps": length,
-                "limit": 0,
-                "learning": False,
-                "recording": False,
-                "path": encode(self.path),
-                "samples": np.int64(self.samples),
-                "spikes": (inputs, "_spikespace") if self.n_in else np.zeros(1, np.int32),
-                "target": (readout, "target") if self.is_told else np.zeros(1),
-                "reset": states or [np.zeros(1)],
-                "header": Scratch(_HEADER, np.int64),
-                "events": Scratch(2 * self.steps_per_trial * max(1, self.n_in), np.int32),
-                "target_values": Scratch(self.steps_per_trial * outputs),
-                "cursor": 0,
-            },
+            self._arguments(length, states),
             faults=_FAULTS,
             clock=clock,
             when=schedule.INPUT.when,
@@ -187,6 +170,27 @@ class Trials(Kernel):
             name=name,
         )
         all_trials.add(self)
+
+    def _arguments(self, length, states):
+        """What the kernel presents, and where to."""
+        outputs = max(1, self.samples * self.readouts)
+        return {
+            "step": np.int64(-1),
+            "trial": 0,
+            "steps": length,
+            "limit": 0,
+            "learning": False,
+            "recording": False,
+            "path": encode(self.path),
+            "samples": np.int64(self.samples),
+            "spikes": (self.inputs, "_spikespace") if self.n_in else np.zeros(1, np.int32),
+            "target": (self.readout, "target") if self.is_told else np.zeros(1),
+            "reset": states or [np.zeros(1)],
+            "header": Scratch(_HEADER, np.int64),
+            "events": Scratch(2 * self.steps_per_trial * max(1, self.n_in), np.int32),
+            "target_values": Scratch(self.steps_per_trial * outputs),
+            "cursor": 0,
+        }
 
     def _teacher(self, target):
         """Refuse what cannot be the target of the readout."""
