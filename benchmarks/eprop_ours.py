@@ -146,7 +146,8 @@ def set_weights(training, path):
     """Go on with the weights of a file."""
     with np.load(path) as arrays:
         for name, item in training.learner.plastic.items():
-            training.execution.set({item.weights: arrays[name].ravel()})
+            connection, weights = item.weights
+            connection.variables[weights].set_value(arrays[name].ravel())
 
 
 def parts(training, task, seconds):

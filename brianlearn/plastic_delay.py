@@ -170,8 +170,12 @@ class PlasticDelay(Kernel):
         self._dt = self.clock.dt_
         longest = np.inf if self.max_delay is None else float(self.max_delay)
         self.variables["longest"].set_value(min(longest, _LONGEST * self._dt))
-        self.variables["fresh"].set_value(True)
+        self.start_afresh()
         super().before_run(run_namespace)
+
+    def start_afresh(self) -> None:
+        """When the queue has been made anew, it needs all delays."""
+        self.variables["fresh"].set_value(True)
 
     def set(self, indices, delays) -> None:
         """Change some delays, from the next spike on; the cost is that of the changed ones.

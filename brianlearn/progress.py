@@ -1,72 +1,34 @@
-"""A progress bar for a network on every target: a kernel marks a file, a thread reads it."""
+"""A progress bar for a run that tells how far it is."""
 
 import contextlib
 import sys
-import tempfile
-import threading
-from importlib.resources import files
-from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
-
-from brianlearn import schedule
-from brianlearn.kernel import Kernel
 
 __all__ = ["progress_bar"]
 
-_MARKS = 200  # in one run
-_TERMINAL_SECONDS, _LOG_SECONDS = 0.1, 5  # between looks: a log file keeps every line
-_LONGEST_PATH = 1024
+_LOG_SECONDS = 5  # between two lines of a log file, which keeps them all
 _FORMAT = (
     "{desc}{percentage:3.0f} %|{bar}| {n:.1f} of {total:.1f} s simulated [{elapsed}<{remaining}]"
 )
 
 
-def mark(step, every, path):
-    """The Python form: one more byte in the file, now and then."""
-    if step[0] % every[0] == 0:
-        with open(bytes(path[path > 0].astype(np.uint8)), "ab") as marks:
-            marks.write(b".")
-
-
 @contextlib.contextmanager
-def progress_bar(network, duration):
-    """Show how far ``network`` is within ``duration``, while the context lasts."""
-    clock = min((item.clock for item in network.sorted_objects), key=lambda clock: clock.dt_)
-    steps = max(1, round(float(duration) / clock.dt_))
-    with tempfile.TemporaryDirectory(prefix="brianlearn_progress_") as folder:
-        marks = Path(folder) / "marks"
-        path = np.zeros(_LONGEST_PATH, dtype=np.int32)
-        name = str(marks).encode()
-        path[: len(name)] = list(name)
-        kernel = Kernel(
-            mark,
-            files("brianlearn") / "progress.h",
-            {"step": (clock, "timestep"), "every": max(1, steps // _MARKS), "path": path},
-            clock=clock,
-            when=schedule.PROGRESS.when,
-            order=schedule.PROGRESS.order,
-            name=f"{network.name}_progress",
-        )
-        network.add(kernel)
-        done = threading.Event()
-        total = float(duration)
-        bar = tqdm(total=total, bar_format=_FORMAT, leave=False)
-        watcher = threading.Thread(target=_watch, args=(bar, marks, total, done), daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            done.set()
-            watcher.join()
-            bar.close()
-            network.remove(kernel)
+def progress_bar(duration):
+    """Show how far a run of ``duration`` is, while the context lasts.
 
+    Yields
+    ------
+    callable
+        To be told the fraction that is done.
+    """
+    seconds = float(duration)
+    pause = 0.1 if sys.stderr.isatty() else _LOG_SECONDS
+    with tqdm(total=seconds, bar_format=_FORMAT, leave=False, mininterval=pause) as bar:
+        bar.set_description_str("compiling  ")
 
-def _watch(bar, marks, total, done):
-    bar.set_description_str("compiling  ")
-    while not done.wait(_TERMINAL_SECONDS if sys.stderr.isatty() else _LOG_SECONDS):
-        if marks.exists():
-            bar.n = min(1.0, marks.stat().st_size / _MARKS) * total
-            bar.set_description_str("")
+        def report(fraction):
+            bar.set_description_str("", refresh=False)
+            bar.update(fraction * seconds - bar.n)
+
+        yield report

@@ -56,10 +56,11 @@ def _umask() -> int:
     return mask
 
 
-def save(path, **arrays) -> None:
+def save(path, *, compressed: bool = True, **arrays) -> None:
     """Write named arrays to a ``.npz`` file, without units (Brian2's base units, SI)."""
+    write = np.savez_compressed if compressed else np.savez
     with replacing(_npz(path)) as partial:
-        np.savez_compressed(partial, **{key: np.asarray(value) for key, value in arrays.items()})
+        write(partial, **{key: np.asarray(value) for key, value in arrays.items()})
 
 
 def load(path, *expected: str) -> dict[str, np.ndarray]:

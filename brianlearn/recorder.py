@@ -9,8 +9,8 @@ import numpy as np
 
 from brianlearn import schedule
 from brianlearn.checks import find_array
-from brianlearn.kernel import Kernel
-from brianlearn.kernel.path import decode, encode
+from brianlearn.kernel import FileName, Kernel
+from brianlearn.kernel.path import decode
 from brianlearn.trials import Trials
 
 __all__ = ["Recorder"]
@@ -99,7 +99,7 @@ class Recorder(Kernel):
                 "steps": (trials, "steps"),
                 "recording": (trials, "recording"),
                 "each_step": each == "step",
-                "path": encode(self.path),
+                "path": FileName(self.path),
                 "values": list(variables.values()),
                 "indices": list(chosen.values()),
             },
@@ -136,6 +136,26 @@ class Recorder(Kernel):
         if name not in self._whole or part.shape[-1] % self.samples:
             return part
         return part.reshape(*part.shape[:-1], self.samples, part.shape[-1] // self.samples)
+
+    def further_state(self) -> dict[str, np.ndarray]:
+        """What was recorded, as a checkpoint keeps it."""
+        return {"record": np.fromfile(self.path) if self.path.exists() else np.empty(0)}
+
+    def set_further_state(self, state: dict[str, np.ndarray]) -> None:
+        """Go on behind what `further_state` gave."""
+        self.clear()
+        if state["record"].size:
+            state["record"].tofile(self.path)
+
+    def _full_state(self):
+        """Brian2's hook, for `Network.store`."""
+        return super()._full_state() | {"_further": self.further_state()}
+
+    def _restore_from_full_state(self, state):
+        """Brian2's hook, for `Network.restore`."""
+        arrays = dict(state)
+        self.set_further_state(arrays.pop("_further"))
+        super()._restore_from_full_state(arrays)
 
     def clear(self) -> None:
         """Forget what was recorded."""

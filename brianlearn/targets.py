@@ -9,6 +9,7 @@ from brian2.devices.device import get_device, reset_device, set_device
 from brianlearn import cache
 from brianlearn.errors import CompilerNotFoundError
 from brianlearn.kernel import compiler
+from brianlearn.running.device import end_life
 
 __all__ = ["TARGETS", "set_target"]
 
@@ -22,8 +23,8 @@ def set_target(name: str = "cpp_standalone") -> None:
     (Brian2's without ``-ffast-math``: Cython and standalone then agree to the bit) and
     ``extra_link_args`` (``-pthread``, for kernels that use two processors);
     ``prefs.devices.cpp_standalone.extra_make_args_unix`` (for shorter compilation); and the Cython
-    cache, one folder per compiler, flags and CPU. A network that was built before is forgotten,
-    as after ``device.reinit()``.
+    cache, one folder per compiler, flags and CPU. A standalone network that was built before ends,
+    as after ``device.reinit()``; what it held can still be read.
 
     Parameters
     ----------
@@ -42,6 +43,7 @@ def set_target(name: str = "cpp_standalone") -> None:
     """
     if name not in TARGETS:
         raise ValueError(f"target is '{name}', but must be one of {', '.join(TARGETS)}.")
+    end_life()
     if name != "numpy":
         compiler.command()
         prefs.codegen.cpp.extra_compile_args_gcc = compiler.exact_flags()

@@ -3,9 +3,10 @@
 #include <cstdio>
 #include <cstring>
 
-enum { UNREADABLE = 1, LEARNING = 1, RECORDING = 2 };
+enum { UNREADABLE = 1, LOST = 2, LEARNING = 1, RECORDING = 2 };
 
-static bool read_trial(const Array<int32_t>& path, int64_t trial, int64_t samples,
+// Read a trial; `trial` is then the one that follows.
+static bool read_trial(const Array<int32_t>& path, int64_t& trial, int64_t samples,
                        const Array<int64_t>& header, const Array<int32_t>& events,
                        const Array<double>& target_values, const Array<double>& target)
 {
@@ -15,7 +16,7 @@ static bool read_trial(const Array<int32_t>& path, int64_t trial, int64_t sample
     if (!file) return false;
     int64_t count = 0, offset = 0;
     bool good = std::fread(&count, 8, 1, file) == 1 && count > 0 &&
-                std::fseek(file, 8 * (1 + trial % count), SEEK_SET) == 0 &&
+                std::fseek(file, 8 * (1 + (trial %= count)), SEEK_SET) == 0 &&
                 std::fread(&offset, 8, 1, file) == 1 && std::fseek(file, offset, SEEK_SET) == 0 &&
                 std::fread(header.data, 8, 4, file) == 4 &&
                 (size_t)(2 * header[0]) <= events.size && (size_t)header[2] <= target_values.size &&
@@ -28,15 +29,19 @@ static bool read_trial(const Array<int32_t>& path, int64_t trial, int64_t sample
     }
     good = good && std::fread(target_values.data, 8, header[2], file) == (size_t)header[2];
     std::fclose(file);
+    if (good) trial = (trial + 1) % count;
     return good;
 }
 
-int present(Array<int64_t> step, Array<int64_t> trial, Array<int64_t> steps, Array<int64_t> limit,
+int present(Array<int64_t> step, Array<int64_t> trial, Array<int64_t> steps,
             Array<char> learning, Array<char> recording, Array<int32_t> path,
             Array<int64_t> samples, Array<int32_t> spikes, Array<double> target,
-            Arrays<double> reset, Array<int64_t> header, Array<int32_t> events,
+            Arrays<double> reset, Array<char> unset, Array<int64_t> header, Array<int32_t> events,
             Array<double> target_values, Array<int64_t> cursor)
 {
+    for (size_t k = 0; step[0] < 0 && k < reset.size; k++)  // a state that is not 0 would be lost
+        for (size_t i = 0; unset[k] && i < reset[k].size; i++)
+            if (reset[k][i] != 0) return LOST + (int)k;
     step[0] = step[0] + 1 == steps[0] ? 0 : step[0] + 1;
     if (step[0] == 0) {
         for (size_t k = 0; k < reset.size; k++)
@@ -47,7 +52,6 @@ int present(Array<int64_t> step, Array<int64_t> trial, Array<int64_t> steps, Arr
         learning[0] = (header[3] & LEARNING) != 0;
         recording[0] = (header[3] & RECORDING) != 0;
         cursor[0] = 0;
-        trial[0]++;
     }
     int32_t count = 0;
     int64_t next = cursor[0];
@@ -58,5 +62,5 @@ int present(Array<int64_t> step, Array<int64_t> trial, Array<int64_t> steps, Arr
     if (header[2])
         std::memcpy(target.data, target_values.data + step[0] * target.size,
                     target.size * sizeof(double));
-    return step[0] == steps[0] - 1 && trial[0] == limit[0] ? -1 : 0;
+    return 0;
 }

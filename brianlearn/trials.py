@@ -1,6 +1,5 @@
 """`Trials`: a run as a sequence of trials, each with its input spikes and what is wanted of it."""
 
-import contextlib
 import tempfile
 import weakref
 from collections.abc import Iterable
@@ -15,8 +14,8 @@ from brianlearn import record, schedule
 from brianlearn.checks import check_clocks, find_array
 from brianlearn.delays import all_trials
 from brianlearn.inputs import SpikeInput, batch_of
-from brianlearn.kernel import Kernel, Scratch, Steps
-from brianlearn.kernel.path import decode, encode
+from brianlearn.kernel import FileName, Kernel, Scratch, Steps
+from brianlearn.kernel.path import decode
 from brianlearn.states import is_named, reset_states, units_of
 from brianlearn.teacher import check_teacher
 from brianlearn.trial import LEARNING, RECORDING, Trial
@@ -24,7 +23,7 @@ from brianlearn.trial import LEARNING, RECORDING, Trial
 __all__ = ["Trials"]
 
 _HEADER = 4  # int64: events, labels, targets, flags
-UNREADABLE = 1
+UNREADABLE, LOST = 1, 2
 _FAULTS = {
     UNREADABLE: (
         OSError,
@@ -34,22 +33,26 @@ _FAULTS = {
 }
 
 
-def present(step, trial, steps, limit, learning, recording, path, samples,
-            spikes, target, reset, header, events, target_values, cursor):  # fmt: skip
+def present(step, trial, steps, learning, recording, path, samples,
+            spikes, target, reset, unset, header, events, target_values, cursor):  # fmt: skip
     """The Python form: begin a trial if it is time, then present its step."""
+    if step[0] < 0:  # before the first trial, a state that is not 0 would be lost
+        for k in np.flatnonzero(unset):
+            if reset[k].any():
+                return LOST + k
     step[0] = (step[0] + 1) % steps[0]
     if step[0] == 0:
         for states in reset:
             states[:] = 0
         target[:] = 0
         try:
-            _read(decode(path), trial[0], header, events, target_values, target, samples[0])
+            arrays = header, events, target_values, target
+            trial[0] = _read(decode(path), trial[0], arrays, samples[0])
         except (OSError, ValueError, IndexError):
             return UNREADABLE
         learning[0] = bool(header[3] & LEARNING)
         recording[0] = bool(header[3] & RECORDING)
         cursor[0] = 0
-        trial += 1
     count = 0
     while cursor[0] < header[0] and events[2 * cursor[0]] == step[0]:
         spikes[count] = events[2 * cursor[0] + 1]
@@ -58,14 +61,16 @@ def present(step, trial, steps, limit, learning, recording, path, samples,
     spikes[-1] = count
     if header[2]:
         target[:] = target_values[step[0] * len(target) : (step[0] + 1) * len(target)]
-    last = step[0] == steps[0] - 1 and trial[0] == limit[0]
-    return -1 if last else 0
+    return 0
 
 
-def _read(path, trial, header, events, target_values, target, samples):
+def _read(path, trial, arrays, samples):
+    """Read a trial from the file; the number of the one that follows."""
+    header, events, target_values, target = arrays
     with open(path, "rb") as file:
         count = int(np.fromfile(file, np.int64, 1)[0])
-        file.seek(8 * (1 + trial % count))
+        trial %= count
+        file.seek(8 * (1 + trial))
         file.seek(int(np.fromfile(file, np.int64, 1)[0]))
         header[:] = np.fromfile(file, np.int64, _HEADER)
         events[: 2 * header[0]] = np.fromfile(file, np.int32, 2 * header[0])
@@ -73,6 +78,7 @@ def _read(path, trial, header, events, target_values, target, samples):
         target_values[: header[2]] = np.fromfile(file, np.float64, header[2])
     if header[1]:
         target.reshape(samples, -1)[np.arange(samples), labels] = 1
+    return (trial + 1) % count
 
 
 class Trials(Kernel):
@@ -110,6 +116,8 @@ class Trials(Kernel):
     ----------
     step : int
         The step within the trial.
+    trial : int
+        The place of the trial that comes next, among those that were given.
     learning, recording : bool
         What the trial is for.
     reset : set of (str, str)
@@ -148,7 +156,6 @@ class Trials(Kernel):
         weakref.finalize(self, self._folder.cleanup)
         self.path = Path(self._folder.name) / "trials.bin"
         states = reset_states(reset, self.samples)
-        self._whole = [pair for pair in states if not is_named(pair, reset)]
         self.begun_anew = [group for group, _ in states]
         self.in_step = [one for one in (inputs, *self.begun_anew, readout) if one is not None]
         clock = self.in_step[0].clock if self.in_step else defaultclock
@@ -157,13 +164,13 @@ class Trials(Kernel):
         self.steps_per_trial = length.count(clock.dt)
         if self.steps_per_trial < 1:
             raise ValueError(f"duration is {duration}, but a trial has at least one time step.")
-        self._begun, self.in_run = False, None
+        self.in_run = None
         self.reset = {(group.name, variable) for group, variable in states}
         super().__init__(
             present,
             files("brianlearn") / "trials.h",
-            self._arguments(length, states),
-            faults=_FAULTS,
+            self._arguments(length, states, [not is_named(pair, reset) for pair in states]),
+            faults=_FAULTS | {LOST + k: _lost(*pair) for k, pair in enumerate(states)},
             clock=clock,
             when=schedule.INPUT.when,
             order=schedule.INPUT.order,
@@ -171,21 +178,21 @@ class Trials(Kernel):
         )
         all_trials.add(self)
 
-    def _arguments(self, length, states):
+    def _arguments(self, length, states, unset):
         """What the kernel presents, and where to."""
         outputs = max(1, self.samples * self.readouts)
         return {
             "step": np.int64(-1),
             "trial": 0,
             "steps": length,
-            "limit": 0,
             "learning": False,
             "recording": False,
-            "path": encode(self.path),
+            "path": FileName(self.path),
             "samples": np.int64(self.samples),
             "spikes": (self.inputs, "_spikespace") if self.n_in else np.zeros(1, np.int32),
             "target": (self.readout, "target") if self.is_told else np.zeros(1),
             "reset": states or [np.zeros(1)],
+            "unset": np.array(unset or [False]),
             "header": Scratch(_HEADER, np.int64),
             "events": Scratch(2 * self.steps_per_trial * max(1, self.n_in), np.int32),
             "target_values": Scratch(self.steps_per_trial * outputs),
@@ -254,13 +261,17 @@ class Trials(Kernel):
         return trial.to_bytes(LEARNING * bool(learning) + RECORDING * bool(recording))
 
     def write(self, blocks: list[bytes]) -> None:
-        """Write the file that the network reads; a block that occurs again is written once."""
+        """Write the file that the network reads, from its first trial on.
+
+        A block that occurs again is written once.
+        """
         unique = {id(block): block for block in blocks}
         ends = 8 * (1 + len(blocks)) + np.cumsum([0, *map(len, unique.values())])
         offset = dict(zip(unique, ends[:-1].tolist(), strict=True))
         with record.replacing(self.path) as partial, open(partial, "wb") as file:
             np.array([len(blocks), *(offset[id(block)] for block in blocks)]).tofile(file)
             file.writelines(unique.values())
+        self.variables["trial"].set_value(0)
 
     def before_run(self, run_namespace):
         """Brian2's hook: there must be something to present, step by step."""
@@ -274,17 +285,13 @@ class Trials(Kernel):
                 "it anew."
             )
         self.in_run = id(run_namespace)  # by which others know that they run with these trials
-        if not self._begun:
-            self._check_lost_values()
-        self._begun = True
 
-    def _check_lost_values(self):
-        """Before the first trial, a state that is not 0 would be lost: perhaps a parameter."""
-        for group, name in self._whole:
-            with contextlib.suppress(NotImplementedError):  # set by an expression, in standalone
-                if group.variables[name].get_value().any():
-                    raise ValueError(
-                        f"'{name}' of '{group.name}' is not 0, but every trial resets it to 0. If "
-                        "it is a parameter, declare it (constant); if it is a state, begin at 0, "
-                        "or name what is reset: (group, 'variable')."
-                    )
+
+def _lost(group, name):
+    """What is wrong with a state that is not 0 before the first trial: perhaps a parameter."""
+    return (
+        ValueError,
+        f"'{name}' of '{group.name}' is not 0, but every trial resets it to 0. If it is a "
+        "parameter, declare it (constant); if it is a state, begin at 0, or name what is reset: "
+        "(group, 'variable').",
+    )

@@ -6,8 +6,9 @@ each of them.
 
 from brianlearn.kernel.arguments import Scratch
 from brianlearn.kernel.kernel import Kernel, at_runtime
+from brianlearn.kernel.path import FileName
 from brianlearn.kernel.queues import Queues, pathways
 from brianlearn.kernel.signal import Signal
 from brianlearn.kernel.steps import Steps
 
-__all__ = ["Kernel", "Queues", "Scratch", "Signal", "Steps", "at_runtime", "pathways"]
+__all__ = ["FileName", "Kernel", "Queues", "Scratch", "Signal", "Steps", "at_runtime", "pathways"]

@@ -11,6 +11,7 @@ from brian2.synapses.synapses import Synapses
 from brian2.units.fundamentalunits import Quantity, get_dimensions
 
 from brianlearn.checks import check_unit, find_array
+from brianlearn.kernel.path import FileName
 from brianlearn.kernel.queues import Queues
 from brianlearn.kernel.signal import Signal
 from brianlearn.kernel.steps import Steps
@@ -20,9 +21,11 @@ __all__ = ["Arguments", "Scratch"]
 
 @dataclass(frozen=True)
 class Scratch:
-    """Memory of a kernel's own: zero at first, kept between time steps, lost at the run's end.
+    """Memory of a kernel's own: zero at first, and kept between time steps.
 
-    Pages that are never written take no memory.
+    For what means nothing between two trials: `Network.store` keeps it, at whatever moment it is
+    called, but a checkpoint, written between trials, does not. Pages that are never written take no
+    memory.
 
     Parameters
     ----------
@@ -46,6 +49,7 @@ class Arguments:
         self._views = {}  # array -> (first element, number of elements or None if it varies)
         self._moving = []  # arrays that may move in memory during a run
         self._unindexed = set()
+        self.passing = {"_pointers", "_fault", "_fault_time"}  # no states that could be restored
         for name, spec in arguments.items():
             specs = spec if name in self._lists else [spec]
             names = [f"{name}_{k}" for k in range(len(spec))] if name in self._lists else [name]
@@ -71,6 +75,9 @@ class Arguments:
         elif isinstance(spec, Steps):
             self._steps[name] = spec
             self.variables.add_array(name, size=1, dtype=np.int64, scalar=True, read_only=True)
+        elif isinstance(spec, FileName):
+            self.passing.add(name)
+            self._declare_state(name, spec.codes)
         else:
             self._declare_state(name, spec)
         self._views[name] = (0, self.variables[name].size)

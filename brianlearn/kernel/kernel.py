@@ -52,7 +52,8 @@ class Kernel(Arguments, Group, CodeRunner):
         * a number, array or quantity: state of this kernel's own. A single number becomes a shared
           variable that can be set between runs (``kernel.name = ...``), an array of ``size``
           values a variable that can be monitored; any other array is read as ``kernel.name``;
-        * `Scratch`: memory that is kept between time steps, but not between runs;
+        * `Scratch`: memory that is kept between time steps, for what ends with a trial;
+        * `FileName`: the name of a file, as an array of its bytes;
         * `Queues`: the spike queues of a synaptic pathway;
         * a list of these, all of one type: the Python form gets a list of arrays, the C++ form
           ``Arrays<T>``.
@@ -203,6 +204,19 @@ class Kernel(Arguments, Group, CodeRunner):
             k, array = places.index(name), self._array(name)
             pointers[2 * k] = array.__array_interface__["data"][0]
             pointers[2 * k + 1] = array.size
+
+    def _full_state(self):
+        """Brian2's hook, for `Network.store`: scratch memory too, but no places."""
+        state = super()._full_state()
+        state = {name: held for name, held in state.items() if name not in self.passing}
+        return state | {"_scratch": {name: self._array(name).copy() for name in self._scratch}}
+
+    def _restore_from_full_state(self, state):
+        """Brian2's hook, for `Network.restore`."""
+        arrays = dict(state)
+        for name, values in arrays.pop("_scratch").items():
+            self._array(name)[:] = values
+        super()._restore_from_full_state(arrays)
 
     def _call_python_form(self):
         with np.errstate(all="ignore"):  # as in C++: what is no number is a fault's business

@@ -72,24 +72,15 @@ class Plastic:
         """Whether delays learn, not weights."""
         return self.weights[1] == "delay_steps"
 
-    def matrix(self, state=None) -> np.ndarray:
-        """Weights, or delays in time steps, as sources x targets (1 where delays are shared).
-
-        Parameters
-        ----------
-        state : dict of arrays, optional
-            Of `EPropLearner.state`; by default the network's own.
-        """
-        values = (state or {}).get(f"{self.name}.{'steps' if self.is_delays else 'weights'}")
+    def matrix(self) -> np.ndarray:
+        """Weights, or delays in time steps, as sources x targets (1 where delays are shared)."""
         if self.is_delays:
-            values = self.connection.delay_steps if values is None else values
-            return self.connection.layout.matrix(np.asarray(values), self.connection.mask)
-        if values is None:
-            return np.asarray(self.connection.matrix)
-        return self.as_matrix(values)
+            steps = np.asarray(self.connection.delay_steps)
+            return self.connection.layout.matrix(steps, self.connection.mask)
+        return np.asarray(self.connection.matrix)
 
     def as_matrix(self, values: np.ndarray) -> np.ndarray:
-        """Weights as they are stored, as sources x targets."""
+        """Weights, or their gradients, as they are stored, as sources x targets."""
         mask = self.connection.mask
         if getattr(self.connection, "is_dense", False):
             return np.where(mask, values.reshape(mask.shape), 0)
@@ -183,15 +174,9 @@ class EPropLearner:
         for optimizer in self.optimizers(delays=delays):
             optimizer.variables["learning_rate"].set_value(float(value))
 
-    def weights(self, state: dict | None = None) -> dict[str, np.ndarray]:
-        """What learns, as sources x targets: weights, and delays (name.delays) in time steps.
-
-        Parameters
-        ----------
-        state : dict of arrays, optional
-            Of the variables in `state`; by default the network's own after its last run.
-        """
-        return {name: item.matrix(state) for name, item in self.plastic.items()}
+    def weights(self) -> dict[str, np.ndarray]:
+        """What learns, as sources x targets: weights, and delays (name.delays) in time steps."""
+        return {name: item.matrix() for name, item in self.plastic.items()}
 
     def save(self, path, weights: dict | None = None) -> None:
         """Write what learns to a ``.npz`` file, as sources x targets; delays in time steps.
@@ -200,14 +185,14 @@ class EPropLearner:
         ----------
         path : path
         weights : dict of arrays, optional
-            Those of `Training.weights`; by default the network's own after its last run.
+            Such as those of an earlier moment; by default what the network has learned.
         """
         if weights is None:
             weights = self.weights()
         record.save(path, **weights, dt=float(self.trials.clock.dt))
 
     def load(self, path) -> None:
-        """Set the weights to what `save` wrote; in standalone mode, before the first run.
+        """Set the weights (and delays) to what `save` wrote.
 
         Raises
         ------

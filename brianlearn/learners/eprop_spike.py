@@ -7,7 +7,7 @@ import numpy as np
 
 from brianlearn.decay import decay_in
 from brianlearn.feedback import Symmetric
-from brianlearn.kernel import Kernel, at_runtime
+from brianlearn.kernel import Kernel
 from brianlearn.learners.eprop_learner import Plastic
 from brianlearn.learners.eprop_parts import adapts, check_neurons, find_constant
 from brianlearn.learners.spike_rows import NEVER, Rows
@@ -47,31 +47,25 @@ class SpikePlastic(Plastic):
 
     signals: object = None
 
-    def arrays(self, state=None) -> dict:
-        """Copies of all arguments of `learn_at_spikes`, of the network or of a learner's state."""
-        arrays = {name: np.array(array) for name, array in self.optimizer.arrays().items()}
-        for key, where in self.state.items():
-            if state is not None and f"{self.name}.{key}" in state:
-                arrays[where[1]] = np.array(state[f"{self.name}.{key}"])
-        for key in ("now", "complete", "coming", "sums"):
-            if state is not None and f"{self.signals.name}.{key}" in state:
-                arrays[key] = np.array(state[f"{self.signals.name}.{key}"])
-        return arrays
-
-    def matrix(self, state=None) -> np.ndarray:
+    def matrix(self) -> np.ndarray:
         """The weights that a spike in the next time step would transmit, as sources x targets."""
-        return self.as_matrix(self.stored(state))
+        return np.asarray(self.connection.matrix)
 
-    def stored(self, state=None) -> np.ndarray:
+    def stored(self) -> np.ndarray:
         """The same as they are stored."""
-        arrays = self.arrays(state)
-        _catch_up(arrays)
-        return arrays["weights"]
+        return self._caught_up()["weights"]
 
     def settle(self) -> None:
         """Let synapses learn what they have collected, so that new weights start afresh."""
-        if at_runtime():
-            _catch_up(self.optimizer.arrays())
+        arrays = self._caught_up()
+        for group, name in self.state.values():
+            group.variables[name].set_value(arrays[name])
+
+    def _caught_up(self):
+        """Copies of all arguments of `learn_at_spikes`, when all synapses have learned."""
+        arrays = {name: np.array(array) for name, array in self.optimizer.arrays().items()}
+        _catch_up(arrays)
+        return arrays
 
 
 def _catch_up(arrays):

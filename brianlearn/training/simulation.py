@@ -5,23 +5,17 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from brian2.core.base import BrianObjectException
-from brian2.core.magic import collect
 from brian2.core.namespace import get_local_namespace
 from brian2.core.network import Network
-from brian2.core.preferences import prefs
-from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
-from brian2.devices.device import get_device
-from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn.delay_checks import check_delays
 from brianlearn.kernel import Steps
-from brianlearn.kernel.shortcut import shortcut
 from brianlearn.progress import progress_bar
-from brianlearn.training.build import build
+from brianlearn.running.execution import execution_of
+from brianlearn.running.visible import visible_network
 
-__all__ = ["Timing", "interruptible", "simulate"]
+__all__ = ["Timing", "simulate"]
 
 
 @dataclass(frozen=True)
@@ -50,10 +44,12 @@ def simulate(
     progress: bool = True,
     namespace: dict | None = None,
 ) -> Timing:
-    """Run a network once, on whatever target is set.
+    """Run a network, on whatever target is set; it may be run again, and goes on.
 
     In standalone mode the project is built in a temporary folder; a binary whose sources, compiler,
-    flags and CPU are unchanged comes from the cache instead of the compiler.
+    flags and CPU are unchanged comes from the cache instead of the compiler. Its process stays
+    alive until the next `set_target`: as at runtime, values that are set between two runs count,
+    and what cannot be changed any more (equations, constants, which objects there are) is refused.
 
     Parameters
     ----------
@@ -78,7 +74,8 @@ def simulate(
     ValueError
         If it is infinite, or there is nothing to simulate.
     RuntimeError
-        If the standalone device has run already.
+        If another network lives on the standalone device, or this one was changed in a way that
+        would need another build.
     brianlearn.errors.CompilationError
         If the standalone project does not compile; with the compiler's messages.
     brianlearn.errors.DelayError
@@ -98,43 +95,16 @@ def simulate(
     if not 0 <= float(duration) < np.inf:
         raise ValueError(f"duration is {duration}, but must be a finite time.")
     if network is None:
-        network = Network(collect(level=1))
+        network = visible_network(level=1)
     if not network.objects:
         raise ValueError("There is nothing to simulate: no Brian2 object in the network.")
     if namespace is None:
         namespace = get_local_namespace(level=1)
-    device = get_device()
-    standalone = isinstance(device, CPPStandaloneDevice)
-    if standalone and device.has_been_run:
-        raise RuntimeError(
-            "In standalone mode a network is simulated once. Call set_target again, and make the "
-            "objects anew; what was learned can be saved and loaded."
-        )
     check_delays(network)
     started = time.time()
-    shown = progress_bar(network, duration) if progress else contextlib.nullcontext()
-    direct = contextlib.nullcontext() if standalone else shortcut(network)
-    with shown, interruptible(), direct:
-        try:
-            if not standalone:
-                network.run(0 * second, namespace=namespace)  # generates and compiles code
-            began = time.time()
-            network.run(duration, namespace=namespace)
-            if standalone:
-                folder = build(device)
-                began = time.time()
-                device.run(folder)
-        except BrianObjectException as error:  # the class that says what is wrong, not where
-            raise (error.__cause__ or error) from error
+    with progress_bar(duration) if progress else contextlib.nullcontext() as report:
+        execution = execution_of(network, namespace)
+        execution.prepare()
+        began = time.time()
+        execution.run(duration, report)
     return Timing(began - started, time.time() - began, began)
-
-
-@contextlib.contextmanager
-def interruptible():
-    """Let Ctrl-C be an exception: Brian2 would end the run, and go on as if it were complete."""
-    before = prefs.core.stop_on_keyboard_interrupt
-    prefs.core.stop_on_keyboard_interrupt = False
-    try:
-        yield
-    finally:
-        prefs.core.stop_on_keyboard_interrupt = before

@@ -1,70 +1,28 @@
 """`Training`: phases of trials, with checkpoints and progress, the same on every target."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
-from brian2.core.magic import collect
 from brian2.core.namespace import get_local_namespace
 from brian2.core.network import Network
 
 from brianlearn.errors import DivergenceError
 from brianlearn.learners.eprop_learner import EPropLearner
 from brianlearn.recorder import Recorder
+from brianlearn.running.execution import execution_of
+from brianlearn.running.state import canonical_names, network_state, set_network_state
+from brianlearn.running.visible import visible_network
 from brianlearn.training.checkpoint import Checkpoint
 from brianlearn.training.display import Display
-from brianlearn.training.execution import execution_of
+from brianlearn.training.phase import Phase
 from brianlearn.trial import Trial
 
-__all__ = ["Phase", "Training"]
+__all__ = ["Training"]
 
 _CHUNK_SECONDS = 2.0  # of training between two checkpoints
 _FIRST_CHUNK = 4  # iterations, until their speed is known
-
-
-@dataclass(frozen=True, eq=False)
-class Phase:
-    """Iterations of one kind, which go on where the last phase of that name ended.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``"train"``, ``"validate"``, ``"test"``.
-    source : callable or Trial
-        What gives the phase's trial number k, from 0 on over all phases of this name (and over
-        interruptions: so it must depend on k alone); a `Trial` is presented again and again.
-    iterations : int
-    learning : bool
-        Whether the weights change.
-    recording : bool
-        Whether a `Recorder` writes down each step.
-    """
-
-    name: str
-    source: Callable[[int], Trial] | Trial
-    iterations: int
-    learning: bool = True
-    recording: bool = False
-
-    def __post_init__(self):
-        if not (callable(self.source) or isinstance(self.source, Trial)):
-            raise TypeError(
-                f"The source of phase '{self.name}' is {self.source!r}, but must be a Trial, or a "
-                "function that gives the trial number k."
-            )
-        if not isinstance(self.iterations, int | np.integer) or self.iterations < 0:
-            raise ValueError(f"iterations is {self.iterations!r}, but must be a whole number.")
-
-    def trial(self, k: int) -> Trial:
-        """What the source gives for trial number k."""
-        trial = self.source(k)
-        if not isinstance(trial, Trial):
-            raise TypeError(
-                f"The source of phase '{self.name}' gave {trial!r} for trial {k}: no Trial."
-            )
-        return trial
+_SAVE_SHARE = 10  # times as long as the last checkpoint took, nothing is saved
 
 
 class Training:
@@ -124,22 +82,25 @@ class Training:
         total: int | None = None, progress: bool = True, namespace: dict | None = None,
     ):  # fmt: skip
         self.learner, self.trials, self.courses = learner, learner.trials, courses or {}
-        network = Network(collect(level=1)) if network is None else network
+        network = visible_network(level=1) if network is None else network
         namespace = get_local_namespace(level=1) if namespace is None else namespace
         self.log = self._log_in(network)
         self.per_iteration = learner.rule.trials_per_update
         self.display = Display(
             self.log, self.per_iteration, total, self.trials.readouts > 1, progress
         )
-        self.execution = execution_of(network, self.trials, namespace)
-        self.state, self.histories = {}, {}
+        self.execution = execution_of(network, namespace)
+        self.histories = {}
         self.build_seconds, self.run_seconds, self.began = 0.0, 0.0, None
         self._seconds = {}  # an iteration takes, by whether it learns
         self._checkpoint = None
         if resume and checkpoint is None:
             raise ValueError("resume=True needs the checkpoint to go on from.")
         if checkpoint is not None:
-            self._checkpoint = Checkpoint(checkpoint, learner.description() | (description or {}))
+            self._saved = 0.0, -np.inf  # seconds that it took, and when
+            self._checkpoint = Checkpoint(
+                checkpoint, learner.description() | (description or {}), canonical_names(network)
+            )
             self._open(resume)
 
     def _log_in(self, network):
@@ -164,7 +125,15 @@ class Training:
             return
         if not resume:
             raise FileExistsError(f"{path} exists: resume from it, remove it, or name another.")
-        self.state, self.histories = self._checkpoint.load()
+        state, histories = self._checkpoint.load()
+        self._prepare()
+        set_network_state(self.network, state)
+        self.histories = histories
+
+    @property
+    def network(self) -> Network:
+        """The network that is trained."""
+        return self.execution.network
 
     def iterations(self, name: str) -> int:
         """How many iterations there have been in phases of a name."""
@@ -172,13 +141,14 @@ class Training:
 
     def set_learning_rate(self, value: float, *, delays: bool = False) -> None:
         """Set the learning rate of all weights (or delays) for the phases to come."""
-        self.learner.rule.optimizer.check_rate(value)
-        for optimizer in self.learner.optimizers(delays=delays):
-            self.execution.set({(optimizer, "learning_rate"): float(value)})
+        if delays:
+            self.learner.delay_learning_rate = value
+        else:
+            self.learner.learning_rate = value
 
     def weights(self) -> dict[str, np.ndarray]:
         """What learns, as sources x targets: weights, and delays (name.delays) in time steps."""
-        return self.learner.weights(self.state)
+        return self.learner.weights()
 
     def run(self, *phases: Phase) -> None:
         """Go through phases, one after another; results are added to ``histories``.
@@ -206,6 +176,7 @@ class Training:
                 coming = pool.submit(self._draw, iterations)
                 self._execute([phase for phase, _ in chunk])
                 self.display.advance(len(chunk))
+            self._save()
 
     def _prepare(self):
         if self.began is not None:
@@ -213,8 +184,6 @@ class Training:
         started = time.time()
         self.trials.write([])
         self.execution.prepare()
-        self._stale = bool(self.state)  # of a checkpoint, which the network does not know yet
-        self.state = self.state or self.execution.initial(self.learner.state)
         self.began = time.time()
         self.build_seconds = self.began - started
 
@@ -247,27 +216,41 @@ class Training:
         return chunk
 
     def _execute(self, phases):
-        """Run a chunk; only what is complete enters state, histories and checkpoint."""
-        self.log.clear()
-        if self._stale or self.execution.forgets:
-            self.execution.set(self._located(self.state))
-        self._stale = True  # until all that is to be kept has been
+        """Run a chunk; one that fails or is interrupted leaves no trace."""
+        self.execution.keep()
         started = time.time()
-        self.execution.run(len(phases) * self.per_iteration)
+        try:
+            self.execution.run(len(phases) * self.per_iteration * self.trials.duration)
+            self._check_finite()
+        except BaseException:
+            self.execution.back()
+            self.log.clear()
+            raise
         seconds = time.time() - started
         self.run_seconds += seconds
         for learning in {phase.learning for phase in phases}:
             self._seconds[learning] = seconds / len(phases)
-        state = {name: self.execution.get(where) for name, where in self.learner.state.items()}
-        _check_finite(state)
-        self.state = state
         self._note(phases, seconds / len(phases))
-        self._stale = False
         if self._checkpoint:
-            self._checkpoint.save(self.state, self.histories)
+            took, moment = self._saved
+            if time.monotonic() - moment > _SAVE_SHARE * took:
+                self._save()
 
-    def _located(self, state):
-        return {self.learner.state[name]: values for name, values in state.items()}
+    def _check_finite(self):
+        for name, (group, variable) in self.learner.state.items():
+            if not np.isfinite(group.variables[variable].get_value()).all():
+                raise DivergenceError(
+                    f"{name} holds something that is not a finite number after this training. The "
+                    "likely cause is a learning rate that is too large."
+                )
+
+    def _save(self):
+        """Write the checkpoint."""
+        if not self._checkpoint:
+            return
+        started = time.monotonic()
+        self._checkpoint.save(network_state(self.network), self.histories)
+        self._saved = time.monotonic() - started, time.monotonic()
 
     def _note(self, phases, seconds):
         """Add the log's rows to the histories: means over an iteration, weights after it."""
@@ -281,12 +264,4 @@ class Training:
                 chosen = values[[one.name == phase for one in phases]]
                 columns = self.histories.setdefault(phase, {})
                 columns[name] = np.concatenate([columns.get(name, chosen[:0]), chosen])
-
-
-def _check_finite(state):
-    for name, values in state.items():
-        if not np.isfinite(values).all():
-            raise DivergenceError(
-                f"{name} holds something that is not a finite number after this training. The "
-                "likely cause is a learning rate that is too large."
-            )
+        self.log.clear()

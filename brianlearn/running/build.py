@@ -17,11 +17,26 @@ from brianlearn.kernel import compiler
 __all__ = ["build"]
 
 
-def build(device) -> str:
-    """Write the standalone project, and take its binary from the cache or make it."""
+def build(device, sources: dict[str, str] | None = None) -> str:
+    """Write the standalone project, and take its binary from the cache or make it.
+
+    Parameters
+    ----------
+    device : CPPStandaloneDevice
+    sources : dict of str to str
+        Further source files of the project, by name.
+
+    Returns
+    -------
+    str
+        The project's folder, which is removed at this program's end.
+    """
     folder = Path(tempfile.mkdtemp(prefix="brianlearn_"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    device.build(directory=str(folder), compile=False, run=False)
+    for name, text in (sources or {}).items():
+        (folder / name).write_text(text)
+    options = {"compile": False, "run": False, "additional_source_files": [*(sources or {})]}
+    device.build(directory=str(folder), **options)
     key = _key(folder)
     if not cache.fetch(key, folder / "main"):
         _make(folder)

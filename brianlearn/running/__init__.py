@@ -1,0 +1,1 @@
+"""How a standalone project is built, and lives: one process from the first step to the last."""

@@ -1,0 +1,204 @@
+"""One network that goes on from run to run, at runtime or as the process of a built binary."""
+
+import contextlib
+import time
+import weakref
+
+import numpy as np
+from brian2.core.base import BrianObjectException
+from brian2.core.clocks import Clock
+from brian2.core.network import Network
+from brian2.core.preferences import prefs
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+from brian2.devices.device import get_device
+from brian2.groups.group import Group
+from brian2.units.allunits import second
+
+from brianlearn.kernel.shortcut import shortcut
+from brianlearn.running.device import LivingDevice, begin_life, end_life
+from brianlearn.running.state import network_state, set_network_state
+
+__all__ = ["Execution", "execution_of"]
+
+_FIRST_STEPS, _REPORT_SECONDS = 100, 0.1  # of a run whose progress is told
+
+
+class Execution:
+    """A network at runtime.
+
+    Parameters
+    ----------
+    network : Network
+    namespace : dict
+        For names in equations of groups without a namespace of their own.
+    """
+
+    def __init__(self, network: Network, namespace: dict):
+        self.network, self.namespace = network, namespace
+        self._kept = None
+
+    def prepare(self) -> None:
+        """Generate and compile code, unless that has been done."""
+        with _clear_errors():
+            self.network.run(0 * second, namespace=self.namespace)
+
+    def keep(self) -> None:
+        """Remember the whole network as it is."""
+        self._kept = network_state(self.network)
+
+    def back(self) -> None:
+        """Let the network be as it was when it was kept."""
+        set_network_state(self.network, self._kept)
+
+    def run(self, duration, report=None) -> None:
+        """Go on for a time.
+
+        Parameters
+        ----------
+        duration : Quantity
+        report : callable, optional
+            Told now and then which fraction is done.
+        """
+        with _clear_errors():
+            self._run(duration, report)
+
+    def _run(self, duration, report):
+        options = {}
+        if report is not None:
+            options["report"] = lambda elapsed, done, start, duration: report(float(done))
+            options["report_period"] = _REPORT_SECONDS * second
+        with shortcut(self.network):
+            self.network.run(duration, namespace=self.namespace, **options)
+
+
+class StandaloneExecution(Execution):
+    """A network in C++ standalone mode, which lives in a process until `set_target` or its end."""
+
+    def prepare(self):
+        """Generate the project, compile it unless the cache has its binary, and start it."""
+        device = get_device()
+        if isinstance(device, LivingDevice):
+            if device.network is not self.network:
+                raise RuntimeError(
+                    "In standalone mode there is one network at a time, and another one lives. "
+                    "Call set_target, and make this one after it; what the other holds can still "
+                    "be read."
+                )
+            return
+        if device.has_been_run:
+            raise RuntimeError(
+                "Brian2 has run this standalone project already. Call set_target, and make the "
+                "network anew."
+            )
+        with _clear_errors():
+            self.network.run(0 * second, namespace=self.namespace)
+            begin_life(self.network, _fixed(self.network))
+        weakref.finalize(self.network, _end_process, device.process).atexit = False
+
+    def keep(self):
+        """Remember the whole network as it is, within its process."""
+        self._process.tell("KEEP")
+        self._kept = self.network.t_
+
+    def back(self):
+        """Let the network be as it was when it was kept."""
+        if self._process.is_alive:
+            self._process.tell("BACK")
+            self.network.t_ = self._kept
+
+    @property
+    def _process(self):
+        device = get_device()
+        if not isinstance(device, LivingDevice) or device.network is not self.network:
+            raise RuntimeError(
+                "This network was ended by set_target: it can be read, but not go on. Make it "
+                "anew, and let its training be resumed from a checkpoint, if there is one."
+            )
+        return device.process
+
+    def _run(self, duration, report):
+        process = self._process
+        _check_unchanged(self.network)
+        dt = min(clock.dt_ for clock in _clocks(self.network))
+        start = _whole(self.network.t_, dt)
+        end, stopped = _whole(self.network.t_ + float(duration), dt), False
+        slice_end, speed = (end if report is None else start + _FIRST_STEPS * dt), None
+        while not stopped:
+            began, before = time.time(), self.network.t_
+            slice_end = min(slice_end, end)
+            stopped, self.network.t_ = process.run(_whole(self.network.t_, dt), slice_end)
+            if slice_end == end:
+                break
+            report((self.network.t_ - start) / (end - start))
+            speed = (self.network.t_ - before) / max(time.time() - began, 1e-6)
+            steps = max(1, round(_REPORT_SECONDS * speed / dt))
+            slice_end = _whole(self.network.t_ + steps * dt, dt)
+        for item in self.network.sorted_objects:
+            if isinstance(item, Group):
+                item._check_for_invalid_states()
+
+
+def _clocks(network):
+    return [one for one in {item.clock for item in network.sorted_objects} if hasattr(one, "dt_")]
+
+
+def _check_unchanged(network):
+    """Refuse what at runtime would count from the next run on, but was built already."""
+    built, now = get_device().built, _fixed(network)
+    if changed := [what for what in built | now if built.get(what) != now.get(what)]:
+        raise RuntimeError(
+            f"{', '.join(changed)} changed after the network was built for C++ standalone mode, "
+            "where that would have no effect. Do it before the first run, or call set_target and "
+            "make the network anew."
+        )
+
+
+def _fixed(network):
+    """What a built project cannot change: objects, which are active, time steps, constants."""
+    fixed = {}
+    for item in network.sorted_objects:
+        fixed[f"'{item.name}.active'"] = item.active
+        fixed[f"The time step of '{item.name}'"] = getattr(item.clock, "dt_", None)
+        namespace = getattr(item, "namespace", None) or {}
+        fixed |= {f"'{key}' of '{item.name}'": _plain(one) for key, one in namespace.items()}
+    return fixed
+
+
+def _whole(time, dt) -> float:
+    """A time, as the whole number of time steps that it is but for rounding."""
+    steps = round(float(time) / dt)
+    return steps * dt if abs(steps - float(time) / dt) < Clock.epsilon_dt else float(time)
+
+
+def _plain(constant):
+    """A constant in a form that can be compared."""
+    return np.asarray(constant).tobytes() if np.isscalar(constant) else id(constant)
+
+
+def _end_process(process):
+    """With its network, the process ends; what it held stays readable."""
+    device = get_device()
+    if isinstance(device, LivingDevice) and device.process is process:
+        end_life()
+
+
+@contextlib.contextmanager
+def _clear_errors():
+    """Ctrl-C as an exception, and the error that says what is wrong instead of where.
+
+    Brian2 would end an interrupted run, and go on as if it were complete.
+    """
+    before = prefs.core.stop_on_keyboard_interrupt
+    prefs.core.stop_on_keyboard_interrupt = False
+    try:
+        yield
+    except BrianObjectException as error:
+        raise (error.__cause__ or error) from error
+    finally:
+        prefs.core.stop_on_keyboard_interrupt = before
+
+
+def execution_of(network: Network, namespace: dict) -> Execution:
+    """The execution for the target that is set."""
+    standalone = isinstance(get_device(), CPPStandaloneDevice)
+    return (StandaloneExecution if standalone else Execution)(network, namespace)

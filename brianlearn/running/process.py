@@ -1,0 +1,191 @@
+"""A standalone project as a process that stays alive between runs, and does what it is told.
+
+Commands and replies go through two pipes as four, and three, whole numbers, followed by bytes; the
+other end is ``process.cpp``. A command takes about 0.1 ms.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import threading
+import weakref
+
+import numpy as np
+
+__all__ = ["COMMANDS", "Process"]
+
+COMMANDS = (
+    "RUN", "KEEP", "BACK", "SEED", "READ", "WRITE", "PREPARE", "READ_QUEUE", "WRITE_QUEUE",
+    "READ_RANDOM", "WRITE_RANDOM",
+)  # fmt: skip
+_PATIENCE = 1.0  # seconds until a process that was asked to stop is asked again
+_OFTEN = 30  # times that it is asked before it is ended
+
+
+class Process:
+    """The running binary of a standalone project; it ends with this object, or with this program.
+
+    Parameters
+    ----------
+    command : list of str
+        What starts it.
+    folder : str
+        Of the project.
+    environment : dict
+        Added to this program's environment variables.
+
+    Raises
+    ------
+    RuntimeError
+        If it does not start, or ends unasked: with what it wrote to its standard error.
+    """
+
+    def __init__(self, command: list[str], folder: str, environment: dict):
+        theirs_in, self._commands = os.pipe()
+        self._replies, theirs_out = os.pipe()
+        pipes = {"BRIANLEARN_COMMANDS": str(theirs_in), "BRIANLEARN_REPLIES": str(theirs_out)}
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (it is read when the child crashes)
+        self._lock = threading.RLock()
+        try:
+            self._child = subprocess.Popen(
+                command, cwd=folder, env=os.environ | environment | pipes, stdin=subprocess.DEVNULL,
+                stderr=self._errors, pass_fds=(theirs_in, theirs_out), start_new_session=True,
+            )  # fmt: skip
+        finally:
+            os.close(theirs_in)
+            os.close(theirs_out)
+        mine = self._child, self._commands, self._replies
+        self._end = weakref.finalize(self, _end, *mine)
+        with _uninterrupted():
+            self._reply()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._end.alive
+
+    def end(self) -> None:
+        """End it; its memory is lost."""
+        self._end()
+
+    def run(self, start: float, end: float) -> tuple[bool, float]:
+        """Go on from one time to another, in seconds; Ctrl-C stops at the end of a time step.
+
+        Returns
+        -------
+        stopped : bool
+            Whether it stopped before the end, because something in the network asked for it.
+        time : float
+            Where it is.
+        """
+        with self._lock:
+            with _uninterrupted():
+                self._send("RUN", data=np.array([start, end]).tobytes())
+            try:
+                select.select([self._replies], [], [])
+            except BaseException:
+                with _uninterrupted():
+                    self._stop()
+                    self._reply()
+                    self._receive(8)
+                raise
+            with _uninterrupted():
+                stopped = bool(self._reply()[0])
+                return stopped, float(np.frombuffer(self._receive(8))[0])
+
+    def _stop(self):
+        """Ask until it has stopped: a signal may come before the run has begun."""
+        for _ in range(_OFTEN):
+            self._child.send_signal(signal.SIGINT)
+            if select.select([self._replies], [], [], _PATIENCE)[0]:
+                return
+        self.end()
+        raise RuntimeError("The standalone network did not stop, and was ended: it is lost.")
+
+    def tell(self, command: str, a: int = 0, b: int = 0, c: int = 0, data: bytes = b"") -> None:
+        """Give a command that is answered by no more than that it was done."""
+        with self._lock, _uninterrupted():
+            self._send(command, a, b, c, data)
+            self._reply()
+
+    def read(self, index: int, dtype) -> np.ndarray:
+        """An array, by its place in the project's list, in its present shape."""
+        with self._lock, _uninterrupted():
+            self._send("READ", index)
+            rows, columns, _ = self._reply()
+            shape = (rows,) if columns < 0 else (rows, columns)
+            data = self._receive(int(np.prod(shape)) * np.dtype(dtype).itemsize)
+            return np.frombuffer(data, dtype=dtype).reshape(shape)
+
+    def write(self, index: int, values: np.ndarray) -> None:
+        """Set an array to values of its type; one that can grow takes their shape."""
+        rows, columns = values.shape if values.ndim == 2 else (values.size, -1)
+        self.tell("WRITE", index, rows, columns, values.tobytes())
+
+    def read_bytes(self, command: str, a: int = 0, size: int = 1) -> bytearray:
+        """What the process holds besides arrays, in items of ``size`` bytes."""
+        with self._lock, _uninterrupted():
+            self._send(command, a)
+            return self._receive(self._reply()[0] * size)
+
+    def _send(self, command, a=0, b=0, c=0, data=b""):
+        words = np.array([COMMANDS.index(command), a, b, c], dtype=np.int64).tobytes()
+        if not self.is_alive:
+            raise RuntimeError("The process of the standalone network has ended.")
+        left = memoryview(words + data)
+        try:
+            while left:
+                left = left[os.write(self._commands, left) :]
+        except BrokenPipeError:
+            self._crash()
+
+    def _reply(self):
+        return np.frombuffer(self._receive(24), dtype=np.int64).tolist()
+
+    def _receive(self, size):
+        data = bytearray(size)
+        view = memoryview(data)
+        while view:
+            count = os.readv(self._replies, [view])
+            if not count:
+                self._crash()
+            view = view[count:]
+        return data
+
+    def _crash(self):
+        code = self._child.wait()
+        self.end()
+        self._errors.seek(0)
+        said = self._errors.read().decode(errors="replace").strip()
+        how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        raise RuntimeError(
+            f"The process of the standalone network {how}; what it knew is lost. "
+            + (f"It said:\n{said}" if said else "It said nothing.")
+        )
+
+
+def _end(child, *pipes):
+    for pipe in pipes:
+        os.close(pipe)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+@contextlib.contextmanager
+def _uninterrupted():
+    """Ctrl-C waits until a command and its reply are whole."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = []
+    before = signal.signal(signal.SIGINT, lambda *about: came.append(about))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came and callable(before):
+            before(*came[0])

@@ -1,0 +1,182 @@
+"""All that a network goes on from, as named arrays: what a checkpoint holds.
+
+Brian2's own list of states, which is that of `Network.store`, with the spikes under way and the
+random numbers in a form that files and the standalone process take, too.
+"""
+
+import re
+
+import numpy as np
+from brian2.core.network import Network
+from brian2.core.variables import ArrayVariable
+from brian2.devices.device import get_device
+from brian2.groups.group import VariableOwner
+from brian2.synapses.synapses import SynapticPathway
+
+from brianlearn.kernel import Kernel
+from brianlearn.running.device import LivingDevice
+
+__all__ = ["canonical_names", "network_state", "set_network_state"]
+
+_QUEUE, _RANDOM, _TIME = "_spikequeue", "0_random", "0_t"  # an object's name begins with a letter
+
+
+def network_state(network: Network) -> dict[str, np.ndarray]:
+    """Copies of all arrays, the spikes under way, the time, and the state of random numbers.
+
+    The names are ``object/variable``.
+    """
+    state = {_TIME: np.array(network.t_)}
+    for item in _owners(network):
+        for name in _arrays(item):
+            state[f"{item.name}/{name}"] = np.array(item.variables[name].get_value())
+        if isinstance(item, SynapticPathway):
+            state[f"{item.name}/{_QUEUE}"] = _read_queue(item)
+        if hasattr(item, "further_state"):
+            state |= {f"{item.name}/{key}": one for key, one in item.further_state().items()}
+    return state | {f"{_RANDOM}/{key}": one for key, one in _read_random().items()}
+
+
+def set_network_state(network: Network, state: dict[str, np.ndarray]) -> None:
+    """Let a network go on from what `network_state` gave, here or in another process.
+
+    Raises
+    ------
+    ValueError
+        If an object or a variable has no value in it, or it is of another kind of target.
+    """
+    owners = _owners(network)
+    for item in owners:
+        for name in _arrays(item):
+            _set(item.variables[name], _find(state, f"{item.name}/{name}"))
+        if hasattr(item, "further_state"):
+            keys = item.further_state()
+            item.set_further_state({k: _find(state, f"{item.name}/{k}") for k in keys})
+    device = get_device()
+    if isinstance(device, LivingDevice):
+        device.prepare_queues()
+    for item in owners:
+        if isinstance(item, SynapticPathway):
+            _write_queue(item, _find(state, f"{item.name}/{_QUEUE}"))
+    _write_random(state)
+    network.t_ = float(state[_TIME])
+
+
+def canonical_names(network: Network) -> dict[str, str]:
+    """For each object, a name that is the same when the script is run again in one process.
+
+    Brian2 counts the names that it gives itself (``eprop_lif_1``) over all objects that still
+    exist. Where only one object of a network has such a name, the number says nothing.
+    """
+    names = {item.name for item in _owners(network)}
+    plain = {}
+    for name in names:
+        plain.setdefault(re.sub(r"_\d+$", "", name), []).append(name)
+    renamed = {same[0]: base for base, same in plain.items() if len(same) == 1 and same[0] != base}
+    parts = sorted(renamed, key=len, reverse=True)
+    pattern = re.compile(rf"(?<![a-zA-Z0-9])({'|'.join(map(re.escape, parts))})(?![a-zA-Z0-9])")
+    short = {
+        name: pattern.sub(lambda found: renamed[found[1]], name) if parts else name
+        for name in names
+    }
+    return short if len({*short.values()}) == len(names) else {name: name for name in names}
+
+
+def _owners(network):
+    """The objects that hold variables, and the clocks, in the order of their names."""
+    items = [item for item in network.sorted_objects if isinstance(item, VariableOwner)]
+    clocks = {item.clock for item in network.sorted_objects}
+    return sorted([*items, *clocks], key=lambda item: item.name)
+
+
+def _arrays(item) -> list[str]:
+    """The names of an object's own arrays, but for those that say where something lies."""
+    passing = item.passing if isinstance(item, Kernel) else ()
+    return sorted(
+        name
+        for name, variable in item.variables.items()
+        if isinstance(variable, ArrayVariable)
+        and variable.owner is not None
+        and variable.owner.name == item.name
+        and variable.name == name
+        and name not in passing
+    )
+
+
+def _find(state, name):
+    if name not in state:
+        raise ValueError(f"The state that was saved has no '{name}': it is of another network.")
+    return state[name]
+
+
+def _set(variable, values):
+    device = get_device()
+    if isinstance(device, LivingDevice):
+        device.write(variable, values)
+        return
+    if hasattr(variable, "resize"):
+        variable.resize(values.shape if values.ndim == 2 else len(values))
+    elif values.shape != np.shape(variable.get_value()):
+        raise ValueError(
+            f"'{variable.name}' of '{variable.owner.name}' was saved with shape {values.shape}, "
+            f"but has {np.shape(variable.get_value())}."
+        )
+    variable.set_value(values)
+
+
+def _read_queue(pathway) -> np.ndarray:
+    """For each queue its number of slots; then, from the present one on, each slot's spikes."""
+    device = get_device()
+    if isinstance(device, LivingDevice):
+        data = device.process.read_bytes("READ_QUEUE", device.pathways.index(pathway.name), 4)
+        return np.frombuffer(data, dtype=np.int32)
+    if pathway.queue is None:
+        return np.array([1, 0], dtype=np.int32)
+    offset, slots = pathway.queue._full_state()
+    slots = [*slots[offset:], *slots[:offset]]
+    parts = [[len(slots)], *(part for slot in slots for part in ([len(slot)], slot))]
+    return np.concatenate(parts).astype(np.int32)
+
+
+def _write_queue(pathway, data):
+    device = get_device()
+    if isinstance(device, LivingDevice):
+        place = device.pathways.index(pathway.name)
+        device.process.tell("WRITE_QUEUE", place, len(data), data=data.astype(np.int32).tobytes())
+        return
+    if pathway.queue is None:
+        pathway.queue = device.spike_queue(pathway.source.start, pathway.source.stop)
+    slots, place = [], 1
+    for _ in range(data[0]):
+        slots.append(data[place + 1 : place + 1 + data[place]].tolist())
+        place += 1 + data[place]
+    pathway.queue._restore_from_full_state((0, slots))
+
+
+def _read_random() -> dict[str, np.ndarray]:
+    device = get_device()
+    if isinstance(device, LivingDevice):
+        data = device.process.read_bytes("READ_RANDOM")
+        return {"standalone": np.frombuffer(data, dtype=np.uint8)}
+    state = dict(device.get_random_state())
+    _, keys, position, has_gauss, gauss = state.pop("numpy_state")
+    numbers = {"position": position, "has_gauss": has_gauss, "gauss": gauss}
+    return {"keys": keys} | {key: np.array(one) for key, one in (state | numbers).items()}
+
+
+def _write_random(state):
+    device = get_device()
+    found = {key.partition("/")[2]: a for key, a in state.items() if key.startswith(_RANDOM)}
+    living = isinstance(device, LivingDevice)
+    if living != ("standalone" in found):
+        raise ValueError(
+            "The state was saved " + ("at runtime" if living else "in C++ standalone mode")
+            + ", whose random numbers cannot go on here: resume it on the target that saved it."
+        )  # fmt: skip
+    if living:
+        data = found["standalone"].tobytes()
+        device.process.tell("WRITE_RANDOM", 0, len(data), data=data)
+        return
+    numpy_state = tuple(found.pop(key)[()] for key in ("position", "has_gauss", "gauss"))
+    numpy_state = "MT19937", found.pop("keys"), *numpy_state
+    device.set_random_state(found | {"numpy_state": numpy_state})

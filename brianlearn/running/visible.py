@@ -1,0 +1,46 @@
+"""The network of the objects that are visible somewhere, as Brian2's own `run` finds it."""
+
+import weakref
+from collections import Counter
+
+from brian2.core.magic import collect
+from brian2.core.network import Network
+
+from brianlearn.delays import all_trials
+
+__all__ = ["visible_network"]
+
+_made = weakref.WeakKeyDictionary()  # network -> the objects that it was made of
+
+
+def visible_network(level: int = 0) -> Network:
+    """The network of all objects visible ``level`` frames up; the same as long as they are.
+
+    Raises
+    ------
+    ValueError
+        If several networks are visible: two objects of one name, two `Trials`, or objects that
+        run in another network already. The message says how to name the one that is meant.
+    """
+    objects = set(collect(level=level + 1))
+    for network, parts in _made.items():
+        if parts == {id(item) for item in objects}:
+            return network
+    trials = sorted(item.name for item in objects if item in all_trials)
+    counts = Counter(item.name for item in objects)
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    elsewhere = sorted(item.name for item in objects if item._network is not None)
+    for names, what in (
+        (twice, "are the names of two objects each"),
+        (trials if len(trials) > 1 else [], "are trials of different networks"),
+        (elsewhere, "run in another network already"),
+    ):
+        if names:
+            raise ValueError(
+                f"{', '.join(repr(name) for name in names)} {what}, and all are visible where this "
+                "was called. Say which network is meant: network=Network(...), or "
+                "network=training.network of an earlier Training."
+            )
+    network = Network(objects)
+    _made[network] = {id(item) for item in objects}
+    return network

@@ -1,0 +1,53 @@
+"""`Phase`: a stretch of training, such as learning, validation or a test."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from brianlearn.trial import Trial
+
+__all__ = ["Phase"]
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """Iterations of one kind, which go on where the last phase of that name ended.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"train"``, ``"validate"``, ``"test"``.
+    source : callable or Trial
+        What gives the phase's trial number k, from 0 on over all phases of this name (and over
+        interruptions: so it must depend on k alone); a `Trial` is presented again and again.
+    iterations : int
+    learning : bool
+        Whether the weights change.
+    recording : bool
+        Whether a `Recorder` writes down each step.
+    """
+
+    name: str
+    source: Callable[[int], Trial] | Trial
+    iterations: int
+    learning: bool = True
+    recording: bool = False
+
+    def __post_init__(self):
+        if not (callable(self.source) or isinstance(self.source, Trial)):
+            raise TypeError(
+                f"The source of phase '{self.name}' is {self.source!r}, but must be a Trial, or a "
+                "function that gives the trial number k."
+            )
+        if not isinstance(self.iterations, int | np.integer) or self.iterations < 0:
+            raise ValueError(f"iterations is {self.iterations!r}, but must be a whole number.")
+
+    def trial(self, k: int) -> Trial:
+        """What the source gives for trial number k."""
+        trial = self.source(k)
+        if not isinstance(trial, Trial):
+            raise TypeError(
+                f"The source of phase '{self.name}' gave {trial!r} for trial {k}: no Trial."
+            )
+        return trial
