@@ -7,18 +7,32 @@ from brian2 import (
     Hz,
     Network,
     NeuronGroup,
+    PoissonGroup,
     StateMonitor,
     TimedArray,
     defaultclock,
     ms,
     mV,
     second,
+    seed,
 )
 
 import eprop_oracle as oracle
-from brianlearn import RLS, Readout, SpikeInput, Trial, Trials, simulate
+from brianlearn import (
+    RLS,
+    Adam,
+    EProp,
+    Phase,
+    Projection,
+    Readout,
+    SpikeInput,
+    Training,
+    Trial,
+    Trials,
+    simulate,
+)
 from brianlearn.models import eprop_lif, eprop_readout
-from conftest import CYTHON_LATER
+from conftest import COMPILED_LATER, CYTHON_LATER, choose
 from eprop_build import build, deviation, random_case, rule_of, weights_of
 from eprop_cases import Outcome
 
@@ -161,3 +175,37 @@ def test_two_that_say_it(numpy_target):
     trials.present(Trial.without_spikes())
     with pytest.raises(ValueError, match="target has no effect without a readout"):
         Trials(2 * ms, **options)
+
+
+def trained(target, path, resume, iterations):
+    """Poisson spikes, and a target that goes on from trial to trial; the weights."""
+    choose(target)
+    defaultclock.dt = 1 * ms
+    seed(1)
+    source, group = PoissonGroup(6, 100 * Hz, name="source"), eprop_lif.neurons(5, name="neurons")
+    readout = eprop_readout.neurons(1, name="readout")
+    teacher = NeuronGroup(
+        1, "dg/dt = h/(20*ms) : 1\ndh/dt = -g/(20*ms) : 1", method="euler", name="teacher"
+    )
+    teacher.g = 1
+    random = np.random.default_rng(1)
+    w_in = Projection(source, group, 10 * random.random((6, 5)), variable="x", name="w_in")
+    w_out = Projection(group, readout, random.normal(size=(5, 1)), variable="x", name="w_out")
+    options = {"readout": readout, "target": (teacher, "g"), "name": "trials"}
+    trials = Trials(50 * ms, source, [group, readout], **options)
+    learner = EProp(optimizer=Adam(0.01)).attach(trials, readout, [w_in, w_out])
+    network = Network(source, group, readout, teacher, w_in, w_out, trials)
+    training = Training(learner, network, checkpoint=path, resume=resume, progress=False)
+    training.run(Phase("train", Trial.without_spikes(), iterations))
+    return learner.weights()
+
+
+@pytest.mark.parametrize("target", COMPILED_LATER, indirect=True)
+def test_resumes_with_sources_and_teachers(target, tmp_path):
+    """What both go on from is in the checkpoint: the weights of two halves are those of a whole."""
+    whole = trained(target, tmp_path / "whole.npz", False, 6)
+    half = trained(target, tmp_path / "halves.npz", False, 3)
+    halves = trained(target, tmp_path / "halves.npz", True, 3)
+    for name, weights in whole.items():
+        assert np.array_equal(weights, halves[name])
+        assert not np.array_equal(weights, half[name])
