@@ -100,16 +100,15 @@ class Trials(Kernel):
     reset : group, or sequence of groups and of (group, variable)
         What begins at 0 in each trial: of neurons and readouts, all variables that are neither
         shared nor constant; of a `Projection` with delays, the spikes under way; the traces of
-        `EligibilitySynapses`. Of other Synapses, states have to be named. None: the network goes
-        on from one trial to the next.
+        `EligibilitySynapses`. Of other Synapses, states have to be named. None: all goes on.
     samples : int, optional
         The size of the batch; that of a `SpikeInput`, or else 1.
     readout : Group, optional
         Whose variable ``target`` is set, to what the trials say.
     target : (group, variable), optional
-        In place of the trials, a variable of another group says it, for each neuron of the readout
-        and sample: a learner takes what it holds when it computes the loss of a time step, at
-        ``end`` (with updates at spikes, at ``thresholds``).
+        What says it in place of the trials, one value for each neuron of ``readout``: a learner
+        takes it when it computes a step's loss, at ``end`` (with updates at spikes, at
+        ``thresholds``).
     name : str
 
     Attributes
@@ -124,14 +123,18 @@ class Trials(Kernel):
         The names of groups and their variables that begin at 0 in each trial.
     in_step : list of Group
         All that must take the time steps of the trials; a learner adds what it reads.
+    teacher : (group, variable) or None
+        The ``target`` that was given.
 
     Raises
     ------
     brian2.DimensionMismatchError
-        If ``duration`` is no time.
+        If ``duration`` is no time, or ``target`` has other units than the readout's.
+    KeyError, TypeError
+        If ``inputs`` is no source of spikes, or ``target`` no array of real numbers.
     ValueError
-        If a group's size is no multiple of the batch, the trial no whole number of time steps, or
-        the groups take different time steps.
+        If a group's size is no multiple of the batch, the trial no whole number of time steps,
+        ``target`` of another size, or the groups take different time steps.
 
     Examples
     --------
@@ -151,7 +154,7 @@ class Trials(Kernel):
         self.readout, self.readouts = readout, 0
         if readout is not None:
             self.readouts = units_of(readout, self.samples)
-        self.target = self._teacher(target)
+        self.teacher = self._teacher(target)
         self._folder = tempfile.TemporaryDirectory(prefix="brianlearn_trials_")
         weakref.finalize(self, self._folder.cleanup)
         self.path = Path(self._folder.name) / "trials.bin"
@@ -211,7 +214,7 @@ class Trials(Kernel):
     @property
     def is_told(self) -> bool:
         """Whether trials say what the readout should be, as no other group does."""
-        return self.readout is not None and self.target is None
+        return self.readout is not None and self.teacher is None
 
     def present(
         self, trials: Trial | Iterable[Trial], *, learning: bool = True, recording: bool = False
@@ -249,9 +252,9 @@ class Trials(Kernel):
                     "make it by Trial.without_spikes."
                 )
             given = trial.targets is not None or trial.labels is not None
-            if given and self.target is not None:
+            if given and self.teacher is not None:
                 raise ValueError(
-                    f"it has targets or labels, but '{self.target[0].name}' is to say what "
+                    f"it has targets or labels, but '{self.teacher[0].name}' is to say what "
                     f"'{self.readout.name}' should be: leave them out."
                 )
             readouts = self.readouts if self.is_told else 0

@@ -208,9 +208,9 @@ class EProp:
         window = self._window(trials)
         moment = schedule.LOSS_AT_ONCE if self.update == "spike" else schedule.LOSS
         loss = self.loss.attach(readout, trials, window, f"{name}_loss", moment)
-        if trials.target is not None:
+        if trials.teacher is not None:
             moment = schedule.TARGET_AT_ONCE if self.update == "spike" else schedule.TARGET_OF_LOSS
-            teacher = Teacher(trials.target, (readout, "target"), moment, f"{name}_target")
+            teacher = Teacher(trials.teacher, (readout, "target"), moment, f"{name}_target")
             trials.contained_objects.append(teacher)
         if self.update == "spike":
             made = learn_at_every_spike(self, trials, readout, connections, name)
