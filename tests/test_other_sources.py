@@ -188,11 +188,22 @@ def test_refuses(numpy_target):
     trials.present(Trial.without_spikes(labels=np.array([0, 0])))
 
 
-def test_a_source_that_spikes_after_the_synapses(numpy_target):
-    """Its spikes are propagated a step later than they are read."""
+def attach_to_a_source(when):
+    """Let the synapses from a source learn that spikes in this slot."""
     readout = eprop_readout.neurons(2)
-    late = SpikeGeneratorGroup(3, [0], [1] * ms, when="end", name="late")
+    source = SpikeGeneratorGroup(3, [0], [1] * ms, when=when, name="late")
     trials = Trials(10 * ms, None, [readout], readout=readout)
-    w = Projection(late, readout, np.ones((3, 2)), variable="x", name="w")
-    with pytest.raises(ValueError, match="'late' spikes in slot 'end', after 'w' has"):
-        EProp().attach(trials, readout, [w])
+    w = Projection(source, readout, np.ones((3, 2)), variable="x", name="w")
+    EProp().attach(trials, readout, [w])
+
+
+@pytest.mark.parametrize("when", ["after_synapses", "resets", "end"])
+def test_a_source_that_spikes_after_the_synapses(numpy_target, when):
+    """Its spikes are propagated a step later than they are read."""
+    with pytest.raises(ValueError, match=f"'late' spikes in slot '{when}', after 'w' has"):
+        attach_to_a_source(when)
+
+
+@pytest.mark.parametrize("when", ["start", "after_groups", "before_synapses"])
+def test_a_source_that_spikes_before_the_synapses(numpy_target, when):
+    attach_to_a_source(when)

@@ -188,7 +188,8 @@ class EProp:
             If a group lacks a variable or constant that e-prop needs.
         ValueError
             If the sizes do not fit the batch, the window is longer than the trial, weights lie
-            outside the optimizer's bounds, or groups take different time steps.
+            outside the optimizer's bounds, groups take different time steps, a connection leads
+            to a variable that is ``(unless refractory)``, or its source spikes too late in a step.
         MemoryError
             If the history of a trial does not fit into memory.
         brianlearn.errors.LearnerConflictError
