@@ -1,4 +1,6 @@
-"""What is checked at the door, each in one sentence: units, and names of variables."""
+"""What is checked at the door, each in one sentence: units, names of variables, time steps."""
+
+import math
 
 from brian2.core.variables import ArrayVariable
 from brian2.units.fundamentalunits import (
@@ -9,7 +11,7 @@ from brian2.units.fundamentalunits import (
     get_unit,
 )
 
-__all__ = ["check_unit", "find_array", "find_variable", "unit_name"]
+__all__ = ["check_clocks", "check_unit", "find_array", "find_variable", "unit_name"]
 
 
 def unit_name(dim: Dimension) -> str:
@@ -81,3 +83,36 @@ def find_array(group, name: str) -> ArrayVariable:
             "belongs to."
         )
     return variable
+
+
+def check_clocks(what: str, *groups) -> None:
+    """Refuse groups that take different time steps, where one object takes them step by step.
+
+    Clocks of their own are fine, as long as they tick together.
+
+    Parameters
+    ----------
+    what : str
+        What takes them, such as "'trials'".
+    groups : BrianObject
+        Of which each has a clock.
+
+    Raises
+    ------
+    ValueError
+        Naming the first two that differ, and their time steps.
+
+    Examples
+    --------
+    >>> from brian2 import NeuronGroup, ms
+    >>> fast, slow = (NeuronGroup(1, "v : 1", dt=dt) for dt in (0.1*ms, 1*ms))
+    >>> check_clocks("'w_in'", fast, fast)
+    """
+    first, *others = groups
+    for other in others:
+        if not math.isclose(float(first.clock.dt), float(other.clock.dt), rel_tol=1e-9):
+            raise ValueError(
+                f"{what} takes '{first.name}' and '{other.name}' step by step, but a time step is "
+                f"{first.clock.dt} in the one and {other.clock.dt} in the other: give both the "
+                "same dt or clock."
+            )

@@ -1,5 +1,5 @@
 // delays.py's rule in C++. A row's connections have distinct targets, so that all of a row can be
-// added side by side.
+// added side by side. What is due at a target that does not hear is lost; `hears` may be a single 1.
 
 enum { OUT_OF_RANGE = 1 };
 
@@ -89,7 +89,7 @@ int propagate_delayed(Array<int32_t> spikes, Array<int64_t> first, Array<int64_t
                       Array<int64_t> targets, Array<int32_t> rows, Array<int32_t> columns,
                       Array<double> weights, Array<double> delay_steps, Array<int64_t> strides,
                       Array<int64_t> interpolates, Array<int64_t> slots, Array<int64_t> now,
-                      Array<double> under_way, Array<double> fed)
+                      Array<double> under_way, Array<char> hears, Array<double> fed)
 {
     const bool dense = rows.size == 1, between = interpolates[0];
     const int64_t n = targets[0], sources = dense ? weights.size / n : rows.size - 1;
@@ -123,10 +123,13 @@ int propagate_delayed(Array<int32_t> spikes, Array<int64_t> first, Array<int64_t
         if (!good) return OUT_OF_RANGE;
     }
     double* due = under_way.data + now[0] * fed.size;
-    for (size_t k = 0; k < fed.size; k++) {
-        fed[k] += due[k];
-        due[k] = 0;
+    if (hears.size < fed.size) {
+        for (size_t k = 0; k < fed.size; k++) fed[k] += due[k];
+    } else {
+        for (size_t k = 0; k < fed.size; k++)
+            if (hears[k]) fed[k] += due[k];
     }
+    for (size_t k = 0; k < fed.size; k++) due[k] = 0;
     now[0] = now[0] + 1 < slots[0] ? now[0] + 1 : 0;
     return 0;
 }

@@ -13,7 +13,7 @@ import numpy as np
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
 
-from brianlearn.checks import check_unit
+from brianlearn.checks import check_clocks, check_unit
 from brianlearn.errors import DelayError
 
 __all__ = ["Delayed", "Delays", "all_trials", "in_steps", "propagate_delayed"]
@@ -25,10 +25,11 @@ all_trials = weakref.WeakSet()  # what may empty a ring
 
 
 def propagate_delayed(spikes, first, samples, targets, rows, columns, weights, delay_steps,
-                      strides, interpolates, slots, now, under_way, fed):  # fmt: skip
+                      strides, interpolates, slots, now, under_way, hears, fed):  # fmt: skip
     """The Python form: send the rows of the neurons that spiked on their way; deliver what is due.
 
-    ``rows`` of -1 means that every pair has its place in ``weights``.
+    ``rows`` of -1 means that every pair has its place in ``weights``. What arrives at a target that
+    does not hear is lost.
     """
     ring = under_way.reshape(slots[0], samples[0], targets[0])
     dense = len(rows) == 1
@@ -51,7 +52,10 @@ def propagate_delayed(spikes, first, samples, targets, rows, columns, weights, d
         arrival = now[0] + whole
         ring[arrival % slots[0], sample, j] += weights[k] * (1 - later)
         ring[(arrival + 1) % slots[0], sample, j] += weights[k] * later
+    deaf = np.flatnonzero(~hears)
+    kept = fed[deaf]
     fed += ring[now[0]].ravel()
+    fed[deaf] = kept
     ring[now[0]] = 0
     now[0] = (now[0] + 1) % slots[0]
 
@@ -211,6 +215,7 @@ class Delayed:
 
     def before_run(self, run_namespace):
         """Brian2's hook: time steps are what they were, and no trial hears the one before."""
+        check_clocks(f"'{self.name}'", self.source, self.target)
         if self.layout and float(self.clock.dt) != self._interval:
             raise ValueError(
                 f"The time step has changed to {self.clock.dt} since '{self.name}' was made, which "

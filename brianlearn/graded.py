@@ -5,7 +5,7 @@ from importlib.resources import files
 import numpy as np
 
 from brianlearn import schedule
-from brianlearn.checks import check_unit, find_array
+from brianlearn.checks import check_clocks, check_unit, find_array
 from brianlearn.connectivity import count_samples
 from brianlearn.kernel import Kernel
 
@@ -51,7 +51,7 @@ class Graded(Kernel):
     brian2.DimensionMismatchError
         If they have different units.
     ValueError
-        If the shapes do not fit the groups.
+        If the shapes do not fit the groups, or these take different time steps.
 
     Examples
     --------
@@ -70,6 +70,7 @@ class Graded(Kernel):
     ):  # fmt: skip
         read_unit = find_array(source, reads).dim
         check_unit(find_array(target, variable).dim, read_unit, f"'{variable}' of '{target.name}'")
+        check_clocks(f"'{name}'", source, target)
         self.source, self.target, self.variable, self.reads = source, target, variable, reads
         weights = np.asarray(weights, dtype=float)
         self.samples, self.shape = count_samples(source, target, weights.shape), weights.shape
@@ -96,6 +97,11 @@ class Graded(Kernel):
             order=schedule.PROPAGATE.order,
             name=name,
         )
+
+    def before_run(self, run_namespace):
+        """Brian2's hook: the groups still take the same time steps."""
+        check_clocks(f"'{self.name}'", self.source, self.target)
+        super().before_run(run_namespace)
 
     @property
     def values(self) -> tuple:

@@ -4,10 +4,12 @@ import numpy as np
 from brian2.core.spikesource import SpikeSource
 from brian2.core.variables import Variables
 from brian2.groups.group import Group
+from brian2.groups.subgroup import Subgroup
 
 from brianlearn import schedule
+from brianlearn.states import units_of
 
-__all__ = ["SpikeInput"]
+__all__ = ["SpikeInput", "batch_of"]
 
 
 class SpikeInput(Group, SpikeSource):
@@ -60,3 +62,32 @@ class SpikeInput(Group, SpikeSource):
 
     def __len__(self):
         return self._N
+
+
+def batch_of(inputs, samples) -> int:
+    """The size of the batch, which a `SpikeInput` knows, and other sources do not.
+
+    Raises
+    ------
+    TypeError
+        If ``inputs`` is no source of spikes.
+    ValueError
+        If ``samples`` does not fit it.
+    """
+    if isinstance(inputs, SpikeInput):
+        if samples not in (None, inputs.samples):
+            raise ValueError(
+                f"samples is {samples}, but '{inputs.name}' has {inputs.samples}: leave it out."
+            )
+        return inputs.samples
+    source = inputs.source if isinstance(inputs, Subgroup) else inputs
+    if source is not None and "_spikespace" not in getattr(source, "variables", ()):
+        raise TypeError(
+            f"inputs is {inputs!r}, but must be a SpikeInput or another source of spikes, or None."
+        )
+    samples = 1 if samples is None else samples
+    if not isinstance(samples, int | np.integer) or samples < 1:
+        raise ValueError(f"samples is {samples!r}, but must be a whole number above 0.")
+    if inputs is not None:
+        units_of(inputs, samples)
+    return int(samples)

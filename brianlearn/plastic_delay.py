@@ -9,7 +9,7 @@ from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import record
-from brianlearn.checks import check_unit, find_array
+from brianlearn.checks import check_clocks, check_unit, find_array
 from brianlearn.errors import DelayError
 from brianlearn.kernel import Kernel, Queues, Steps, at_runtime
 from brianlearn.move_delays import ROUNDING, faults, move_delays
@@ -64,6 +64,8 @@ class PlasticDelay(Kernel):
         If there is no such pathway or variable.
     brian2.DimensionMismatchError
         If the variable, ``max_delay`` or ``every`` is not a time.
+    ValueError
+        If the synapses, their source and their target take different time steps.
     DelayError
         In a run, on every target: if a delay is negative, no number, or too long.
 
@@ -110,6 +112,7 @@ class PlasticDelay(Kernel):
         name: str = "plastic_delay*",
     ):
         queues = Queues(synapses, pathway)
+        _check_clocks(synapses, name)
         held = _variable(synapses, variable)
         if rounding not in ROUNDING:
             raise ValueError(f"rounding is '{rounding}', but must be 'nearest' or 'down'.")
@@ -152,6 +155,7 @@ class PlasticDelay(Kernel):
 
     def before_run(self, run_namespace):
         """Brian2's hook: its queue is made anew, and needs all delays."""
+        _check_clocks(self.synapses, self.name)
         if (self.pathway.when, self.pathway.order) != self._moment:
             raise DelayError(
                 f"'{self.pathway.name}' was moved within the time step after '{self.name}' was "
@@ -244,6 +248,11 @@ class PlasticDelay(Kernel):
 def existing() -> list[PlasticDelay]:
     """All that there are, in the order of their names."""
     return sorted(_existing, key=lambda plastic: plastic.name)
+
+
+def _check_clocks(synapses, name):
+    """Brian2 counts delays in the source's time steps, whatever those of the others are."""
+    check_clocks(f"'{name}'", synapses.source, synapses.target, synapses)
 
 
 def _variable(synapses, name):

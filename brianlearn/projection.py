@@ -8,7 +8,7 @@ from brian2.synapses.synapses import Synapses
 from brian2.units.fundamentalunits import Quantity, get_dimensions
 
 from brianlearn import delays, schedule
-from brianlearn.checks import check_unit, find_array
+from brianlearn.checks import check_clocks, check_unit, find_array
 from brianlearn.connectivity import (
     check_fit,
     compressed_rows,
@@ -34,24 +34,30 @@ _FAULTS = {
 }
 
 
-def propagate(spikes, first, samples, targets, rows, columns, weights, fed):
+def propagate(spikes, first, samples, targets, rows, columns, weights, hears, fed):
     """The Python form: add the rows of the neurons that spiked to what the targets hear."""
     sources = len(rows) - 1
+    deaf = np.flatnonzero(~hears)
+    kept = fed[deaf]
     for source in spikes[: spikes[-1]] - first[0]:
         if 0 <= source < samples[0] * sources:
             sample, i = divmod(source, sources)
             row = slice(rows[i], rows[i + 1])
             fed[sample * targets[0] + columns[row]] += weights[row]  # no target twice in a row
+    fed[deaf] = kept
 
 
-def propagate_dense(spikes, first, samples, targets, weights, fed):
+def propagate_dense(spikes, first, samples, targets, weights, hears, fed):
     """The same for rows in which every target has its place."""
+    deaf = np.flatnonzero(~hears)
+    kept = fed[deaf]
     matrix = weights.reshape(-1, targets[0])
     heard = fed.reshape(samples[0], targets[0])
     for source in spikes[: spikes[-1]] - first[0]:
         if 0 <= source < samples[0] * len(matrix):
             sample, i = divmod(source, len(matrix))
             heard[sample] += matrix[i]
+    fed[deaf] = kept
 
 
 class Projection(Delayed, Kernel):
@@ -107,7 +113,8 @@ class Projection(Delayed, Kernel):
     brian2.DimensionMismatchError
         If the weights are not in units of the variable, or the delays are no times.
     ValueError
-        If the shape does not fit the groups, an index lies outside them, or a pair occurs twice.
+        If the shape does not fit the groups, an index lies outside them, a pair occurs twice, or
+        the groups take different time steps.
     brianlearn.errors.DelayError
         If a delay is negative or longer than ``max_delay``, at the start or in a run.
 
@@ -115,7 +122,8 @@ class Projection(Delayed, Kernel):
     -----
     A spike emitted at the thresholds of step s is added in the same step, after the neurons were
     integrated: a neuron feels it in step s + 1, a readout (integrated later) in step s. A spike of
-    a `SpikeInput` is added before the neurons are integrated.
+    a `SpikeInput` is added before the neurons are integrated. A variable that is ``(unless
+    refractory)`` stays as it is in a neuron that is refractory when the spike arrives.
 
     Examples
     --------
@@ -148,6 +156,7 @@ class Projection(Delayed, Kernel):
             raise TypeError(
                 f"'{variable}' of '{target.name}' is shared: each neuron needs its own."
             )
+        check_clocks(f"'{name}'", source, target)
         self.source, self.target, self.variable = source, target, variable
         self.lazy = None  # what brings weights up to date that a learner changes at spikes only
         listed = i is not None
@@ -195,6 +204,7 @@ class Projection(Delayed, Kernel):
                 "samples": np.int64(self.samples),
                 "targets": np.int64(self.targets),
                 **lists,
+                "hears": _who_hears(target, variable),
                 "fed": (target, variable),
             },
             faults=_FAULTS,
@@ -270,6 +280,15 @@ class Projection(Delayed, Kernel):
             effect at the same moment of a time step.
         """
         return to_synapses(self, name or f"{self.name}_synapses")
+
+
+def _who_hears(target, variable):
+    """For a kernel, which targets hear spikes: while refractory, none by some variables.
+
+    Those that are ``(unless refractory)`` in the equations, which Brian2 writes at no other time.
+    """
+    condition = find_array(target, variable).conditional_write
+    return np.ones(1, dtype=bool) if condition is None else (target, condition.name)
 
 
 def _moment(spiking):

@@ -7,6 +7,7 @@ from importlib.resources import files
 import numpy as np
 from brian2.core.variables import Constant, Variables
 from brian2.groups.group import Group
+from brian2.units.allunits import second
 from brian2.units.fundamentalunits import (
     DIMENSIONLESS,
     Quantity,
@@ -16,7 +17,7 @@ from brian2.units.fundamentalunits import (
 
 from brianlearn import attachment, record, schedule
 from brianlearn.checks import check_unit, find_array
-from brianlearn.kernel import Kernel
+from brianlearn.kernel import Kernel, Steps
 
 __all__ = ["Readout"]
 
@@ -35,6 +36,15 @@ def read_out_and_feed_back(z, phi, r, fed, encoders):
     fed[:] = encoders.reshape(len(fed), -1) @ z
 
 
+def read_out_and_feed_back_later(z, phi, r, fed, encoders, now, said):
+    """The same for outputs that are under way for as many time steps as the ring has rows."""
+    read_out(z, phi, r)
+    ring = said.reshape(-1, len(z))
+    fed[:] = encoders.reshape(len(fed), -1) @ ring[now[0]]
+    ring[now[0]] = z
+    now[0] = (now[0] + 1) % len(ring)
+
+
 class Readout(Group):
     """Linear outputs of a group, computed at the start of every time step: ``z = phi . r``.
 
@@ -51,6 +61,8 @@ class Readout(Group):
         for a single output, or, with ``encoders``, one per neuron.
     encoders : array, optional
         m weights for each neuron (shape n x m, or n): ``feedback = encoders @ z``.
+    feedback_delay : Quantity, optional
+        How much later the outputs are heard, a multiple of the time step; before that, 0 is.
     unit : Quantity
         The unit of ``z``; by default no unit, or that of ``feedback``.
     name : str
@@ -72,9 +84,10 @@ class Readout(Group):
     TypeError
         If these are not real numbers that may change, or ``variable`` is shared.
     brian2.DimensionMismatchError
-        If ``feedback`` and ``z`` differ in units.
+        If ``feedback`` and ``z`` differ in units, or ``feedback_delay`` is no time.
     ValueError
-        If ``encoders`` has another shape or no effect, or if several outputs or readouts would
+        If ``encoders`` has another shape, ``encoders`` or ``feedback_delay`` has no effect, the
+        delay is negative or no multiple of the time step, or if several outputs or readouts would
         share one variable.
 
     Examples
@@ -97,6 +110,7 @@ class Readout(Group):
         *,
         feedback: str | None = None,
         encoders=None,
+        feedback_delay: Quantity | None = None,
         unit: Quantity | None = None,
         name: str = "readout*",
     ):
@@ -108,7 +122,9 @@ class Readout(Group):
         self.variable = variable
         self.rates = rates = _numbers(source, variable)
         fed = None if feedback is None else _numbers(source, feedback)
-        _check(rates, fed, outputs, encoders, self.source, variable, feedback)
+        _check(rates, fed, outputs, encoders, feedback_delay, self.source, variable, feedback)
+        self.feedback_delay = feedback_delay
+        self._slots = self._count_slots()
         dim = _dimensions(unit, fed, feedback)
         self._n_source = len(source)
         self.variables = Variables(self)
@@ -126,6 +142,10 @@ class Readout(Group):
             arguments["fed"] = (source, feedback)
             arguments["encoders"] = _encoders(encoders, size, outputs, feedback)
             _fed_by[fed] = self
+        if self._slots:
+            form = read_out_and_feed_back_later
+            said = Quantity(np.zeros(self._slots * outputs), dim=dim)
+            arguments |= {"now": np.int64(0), "said": said}
         operation = Kernel(
             form,
             _HEADER,
@@ -148,7 +168,20 @@ class Readout(Group):
                 f"'{self.source.name}' has {len(self.source)} elements now, but had "
                 f"{self._n_source} when '{self.name}' was made: make it after connect()."
             )
+        if self._count_slots() != self._slots:
+            raise ValueError(
+                f"The time step has changed to {self.clock.dt} since '{self.name}' was made, which "
+                "counts its feedback_delay in time steps: make it anew."
+            )
         super().before_run(run_namespace)
+
+    def _count_slots(self):
+        """For how many time steps the outputs are under way."""
+        delay = 0 * second if self.feedback_delay is None else self.feedback_delay
+        slots = Steps(delay, "feedback_delay").count(self.clock.dt)
+        if not 0 <= slots < 2**31:
+            raise ValueError(f"feedback_delay is {delay}, but must be a finite time from 0 s on.")
+        return slots
 
     def run(self):
         """Brian2's hook, once a time step: the work is done by the objects contained."""
@@ -222,7 +255,7 @@ def _numbers(source, name):
     return variable
 
 
-def _check(rates, fed, outputs, encoders, source, variable, feedback):
+def _check(rates, fed, outputs, encoders, feedback_delay, source, variable, feedback):
     if rates.scalar:
         raise TypeError(f"'{variable}' of '{source.name}' is shared: there is one for all neurons.")
     if not isinstance(outputs, numbers.Integral) or outputs < 1:
@@ -230,6 +263,8 @@ def _check(rates, fed, outputs, encoders, source, variable, feedback):
     if fed is None:
         if encoders is not None:
             raise ValueError("encoders have no effect without feedback.")
+        if feedback_delay is not None:
+            raise ValueError("feedback_delay has no effect without feedback: leave it out.")
         return
     hears = _fed_by.get(fed)
     if hears is not None:

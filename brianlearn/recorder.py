@@ -35,7 +35,8 @@ class Recorder(Kernel):
     """Variables in each step of the trials that are to be recorded, or after every trial.
 
     Unlike a monitor it takes no memory while the network runs, can be left in while thousands of
-    trials are not recorded, and has trials as its first axis.
+    trials are not recorded, and has trials as its first axis. It writes down what a variable holds
+    at the end of a step of the trials, whatever the time step of its group.
 
     Parameters
     ----------

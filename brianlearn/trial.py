@@ -60,6 +60,23 @@ class Trial:
         steps, indices = steps.astype(np.int32), indices.astype(np.int32)
         return cls(steps, indices, targets, labels, raster.shape)
 
+    @classmethod
+    def without_spikes(cls, targets=None, labels=None) -> "Trial":
+        """A trial of a network that hears other sources than a `SpikeInput`, or none.
+
+        ``targets`` is steps x readouts, or samples x steps x readouts.
+
+        Examples
+        --------
+        >>> Trial.without_spikes(targets=[[0.5], [0.25]]).targets
+        array([[0.5 ],
+               [0.25]])
+        """
+        if targets is not None:
+            targets = _per_sample(targets, "targets")
+            targets = targets.transpose(1, 0, 2).reshape(targets.shape[1], -1)
+        return cls(np.zeros(0, np.int32), np.zeros(0, np.int32), targets, labels)
+
     def to_bytes(self, flags: int) -> bytes:
         """The trial as a block of a file: header, spikes, labels, targets; in eights of bytes."""
         events = np.column_stack([self.steps, self.indices]).astype(np.int32)

@@ -7,14 +7,17 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+from brian2.core.clocks import defaultclock
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import record, schedule
+from brianlearn.checks import check_clocks, find_array
 from brianlearn.delays import all_trials
-from brianlearn.inputs import SpikeInput
+from brianlearn.inputs import SpikeInput, batch_of
 from brianlearn.kernel import FileName, Kernel, Scratch, Steps
 from brianlearn.kernel.path import decode
 from brianlearn.states import is_named, reset_states, units_of
+from brianlearn.teacher import check_teacher
 from brianlearn.trial import LEARNING, RECORDING, Trial
 
 __all__ = ["Trials"]
@@ -89,15 +92,23 @@ class Trials(Kernel):
     ----------
     duration : Quantity
         Of a trial; a multiple of the time step.
-    inputs : SpikeInput
-        What spikes as the trials say; its ``samples`` is the size of the batch.
+    inputs : SpikeInput or other source of spikes, optional
+        A `SpikeInput` spikes as the trials say. A `PoissonGroup`, `SpikeGeneratorGroup` or
+        `NeuronGroup` spikes as it does; its trials carry no spikes (`Trial.without_spikes`), as
+        with None, for a network that hears several such sources or none. Their times are those of
+        the run, not of the trial.
     reset : group, or sequence of groups and of (group, variable)
         What begins at 0 in each trial: of neurons and readouts, all variables that are neither
         shared nor constant; of a `Projection` with delays, the spikes under way; the traces of
-        `EligibilitySynapses`. Of other Synapses, states have to be named. None: the network goes
-        on from one trial to the next.
+        `EligibilitySynapses`. Of other Synapses, states have to be named. None: all goes on.
+    samples : int, optional
+        The size of the batch; that of a `SpikeInput`, or else 1.
     readout : Group, optional
-        Whose variable ``target`` is set.
+        Whose variable ``target`` is set, to what the trials say.
+    target : (group, variable), optional
+        What says it in place of the trials, one value for each neuron of ``readout``: a learner
+        takes it when it computes a step's loss, at ``end`` (with updates at spikes, at
+        ``thresholds``).
     name : str
 
     Attributes
@@ -110,13 +121,20 @@ class Trials(Kernel):
         What the trial is for.
     reset : set of (str, str)
         The names of groups and their variables that begin at 0 in each trial.
+    in_step : list of Group
+        All that must take the time steps of the trials; a learner adds what it reads.
+    teacher : (group, variable) or None
+        The ``target`` that was given.
 
     Raises
     ------
     brian2.DimensionMismatchError
-        If ``duration`` is no time.
+        If ``duration`` is no time, or ``target`` has other units than the readout's.
+    KeyError, TypeError
+        If ``inputs`` is no source of spikes, or ``target`` no array of real numbers.
     ValueError
-        If a group's size is no multiple of the batch, or the trial no whole number of time steps.
+        If a group's size is no multiple of the batch, the trial no whole number of time steps,
+        ``target`` of another size, or the groups take different time steps.
 
     Examples
     --------
@@ -127,53 +145,76 @@ class Trials(Kernel):
     """
 
     def __init__(
-        self, duration: Quantity, inputs: SpikeInput, reset, *, readout=None, name: str = "trials*"
-    ):
+        self, duration: Quantity, inputs, reset, *, samples=None, readout=None, target=None,
+        name: str = "trials*",
+    ):  # fmt: skip
         length = Steps(duration, "duration")
-        if not isinstance(inputs, SpikeInput):
-            raise TypeError(f"inputs is {inputs!r}, but must be a SpikeInput.")
-        self.duration, self.inputs, self.samples = duration, inputs, inputs.samples
-        self.steps_per_trial = length.count(inputs.clock.dt)
-        if self.steps_per_trial < 1:
-            raise ValueError(f"duration is {duration}, but a trial has at least one time step.")
+        self.duration, self.inputs, self.samples = duration, inputs, batch_of(inputs, samples)
+        self.n_in = len(inputs) if isinstance(inputs, SpikeInput) else 0
         self.readout, self.readouts = readout, 0
         if readout is not None:
             self.readouts = units_of(readout, self.samples)
+        self.teacher = self._teacher(target)
         self._folder = tempfile.TemporaryDirectory(prefix="brianlearn_trials_")
         weakref.finalize(self, self._folder.cleanup)
         self.path = Path(self._folder.name) / "trials.bin"
         states = reset_states(reset, self.samples)
         self.begun_anew = [group for group, _ in states]
+        self.in_step = [one for one in (inputs, *self.begun_anew, readout) if one is not None]
+        clock = self.in_step[0].clock if self.in_step else defaultclock
+        if self.in_step:
+            check_clocks(f"'{name}'", *self.in_step)
+        self.steps_per_trial = length.count(clock.dt)
+        if self.steps_per_trial < 1:
+            raise ValueError(f"duration is {duration}, but a trial has at least one time step.")
         self.in_run = None
         self.reset = {(group.name, variable) for group, variable in states}
-        outputs = max(1, self.samples * self.readouts)
         super().__init__(
             present,
             files("brianlearn") / "trials.h",
-            {
-                "step": np.int64(-1),
-                "trial": 0,
-                "steps": length,
-                "learning": False,
-                "recording": False,
-                "path": FileName(self.path),
-                "samples": np.int64(self.samples),
-                "spikes": (inputs, "_spikespace"),
-                "target": (readout, "target") if readout is not None else np.zeros(1),
-                "reset": states or [np.zeros(1)],
-                "unset": np.array([not is_named(pair, reset) for pair in states] or [False]),
-                "header": Scratch(_HEADER, np.int64),
-                "events": Scratch(2 * self.steps_per_trial * len(inputs), np.int32),
-                "target_values": Scratch(self.steps_per_trial * outputs),
-                "cursor": 0,
-            },
+            self._arguments(length, states, [not is_named(pair, reset) for pair in states]),
             faults=_FAULTS | {LOST + k: _lost(*pair) for k, pair in enumerate(states)},
-            clock=inputs.clock,
+            clock=clock,
             when=schedule.INPUT.when,
             order=schedule.INPUT.order,
             name=name,
         )
         all_trials.add(self)
+
+    def _arguments(self, length, states, unset):
+        """What the kernel presents, and where to."""
+        outputs = max(1, self.samples * self.readouts)
+        return {
+            "step": np.int64(-1),
+            "trial": 0,
+            "steps": length,
+            "learning": False,
+            "recording": False,
+            "path": FileName(self.path),
+            "samples": np.int64(self.samples),
+            "spikes": (self.inputs, "_spikespace") if self.n_in else np.zeros(1, np.int32),
+            "target": (self.readout, "target") if self.is_told else np.zeros(1),
+            "reset": states or [np.zeros(1)],
+            "unset": np.array(unset or [False]),
+            "header": Scratch(_HEADER, np.int64),
+            "events": Scratch(2 * self.steps_per_trial * max(1, self.n_in), np.int32),
+            "target_values": Scratch(self.steps_per_trial * outputs),
+            "cursor": 0,
+        }
+
+    def _teacher(self, target):
+        """Refuse what cannot be the target of the readout."""
+        if target is None:
+            return None
+        if self.readout is None:
+            raise ValueError("target has no effect without a readout: give that, too.")
+        check_teacher(target, self.readout, find_array(self.readout, "target").dim)
+        return target
+
+    @property
+    def is_told(self) -> bool:
+        """Whether trials say what the readout should be, as no other group does."""
+        return self.readout is not None and self.teacher is None
 
     def present(
         self, trials: Trial | Iterable[Trial], *, learning: bool = True, recording: bool = False
@@ -205,7 +246,19 @@ class Trials(Kernel):
     ) -> bytes:
         """A trial as `write` wants it; the errors are those of `present`."""
         try:
-            trial.check(self.steps_per_trial, len(self.inputs), self.samples, self.readouts)
+            if np.size(trial.steps) and not self.n_in:
+                raise ValueError(
+                    f"it has input spikes, but '{self.name}' has no SpikeInput to present them: "
+                    "make it by Trial.without_spikes."
+                )
+            given = trial.targets is not None or trial.labels is not None
+            if given and self.teacher is not None:
+                raise ValueError(
+                    f"it has targets or labels, but '{self.teacher[0].name}' is to say what "
+                    f"'{self.readout.name}' should be: leave them out."
+                )
+            readouts = self.readouts if self.is_told else 0
+            trial.check(self.steps_per_trial, self.n_in, self.samples, readouts)
         except ValueError as error:
             raise ValueError(f"Trial {number}: {error}") from None
         return trial.to_bytes(LEARNING * bool(learning) + RECORDING * bool(recording))
@@ -224,7 +277,8 @@ class Trials(Kernel):
         self.variables["trial"].set_value(0)
 
     def before_run(self, run_namespace):
-        """Brian2's hook: there must be something to present."""
+        """Brian2's hook: there must be something to present, step by step."""
+        check_clocks(f"'{self.name}'", self, *self.in_step)
         if not self.path.exists():
             raise ValueError(f"'{self.name}' has no trials: call its present(...) before the run.")
         super().before_run(run_namespace)

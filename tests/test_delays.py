@@ -62,7 +62,7 @@ def drawn(seed, shared, density, maximum, steps=15):
 TYPES = {
     "spikes": "i4", "first": "i8", "samples": "i8", "targets": "i8", "rows": "i4", "columns": "i4",
     "weights": "f", "delay_steps": "f", "strides": "i8", "interpolates": "i8", "slots": "i8",
-    "now": "i8", "under_way": "f", "fed": "f",
+    "now": "i8", "under_way": "f", "hears": "b", "fed": "f",
 }  # fmt: skip
 FORMS = {"python": propagate_delayed}
 
@@ -95,6 +95,7 @@ def run_directly(form, raster, weights, delays, interpolates, dense, maximum):
         "slots": np.array([slots]),
         "now": np.array([0]),
         "under_way": np.zeros(slots * samples * targets),
+        "hears": np.ones(1, dtype=bool),
     }
     heard = np.zeros((steps, samples * targets))
     for t in range(steps):
@@ -135,6 +136,7 @@ def test_rule_notices_impossible_delays(name, wrong):
         "targets": np.array([2]), "rows": np.full(1, -1, np.int32),
         "columns": np.full(1, -1, np.int32), "weights": np.ones(2), "fed": np.zeros(2),
         "interpolates": np.array([0]), "slots": np.array([4]), "now": np.array([0]),
+        "hears": np.ones(1, dtype=bool),
     }  # fmt: skip
     for strides in ([2, 1, 0], [0, 0, 0]):
         delay = np.array([wrong, 1.0])

@@ -25,6 +25,7 @@ LAYERS = [
         "regularizers",
         "running",
         "spikes",
+        "teacher",
     },
     {
         "delay_checks",

@@ -250,4 +250,4 @@ def test_refractoriness_of_brian2_is_refused(numpy_target):
     with pytest.raises(TypeError, match="'synapses' are Synapses"):
         Trials(20 * ms, inputs, [synapses])
     with pytest.raises(TypeError, match="must be a SpikeInput"):
-        Trials(20 * ms, neurons, [neurons])
+        Trials(20 * ms, NeuronGroup(4, "v : 1", name="silent"), [synapses])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS, Function
 from brian2.core.namespace import DEFAULT_UNITS, get_local_namespace
-from brian2.core.variables import Constant, Variable
+from brian2.core.variables import Constant, Variable, VariableView
 from brian2.input.timedarray import TimedArray
 from brian2.parsing.expressions import parse_expression_dimensions
 from brian2.units.allunits import second
@@ -75,6 +75,13 @@ class Signal:
         ValueError
             If the number of columns or expressions is not ``size``.
         """
+        if isinstance(values, VariableView):
+            here, variable = values.group_name, values.name.removesuffix("_")
+            raise TypeError(
+                f"{name} is the variable '{variable}' of '{here}', which changes: give "
+                f"({here}, '{variable}') for its value at each step, or "
+                f"np.array({here}.{variable}) for what it is now."
+            )
         if np.ndim(values) == 0 and not isinstance(values, str | TimedArray):
             raise TypeError(
                 f"{name} is {values!r}, but must be a function of time: an expression such as "

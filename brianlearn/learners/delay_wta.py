@@ -250,6 +250,7 @@ class DelayCompetition:
             on_pre={"inhibit": LOST, "first_come": "waits_post += int(i < j)"},
             on_event={"inhibit": "spike", "first_come": "crossing"},
             namespace=self._namespace,
+            clock=self.neurons.clock,
             name=f"{self.name}_inhibition",
         )
         synapses.first_come.when, synapses.first_come.order = "thresholds", -1  # before they spike
@@ -262,12 +263,13 @@ class DelayCompetition:
         every = np.arange(len(self.pattern))
         reference = Synapses(
             source, self.neurons, on_pre="u_1_post += 1", delay=self.rule.reference_delay,
-            name=f"{self.name}_reference",
+            clock=source.clock, name=f"{self.name}_reference",
         )  # fmt: skip
         reference.connect(i=2 * self.pattern, j=every)
         delayed = Synapses(
-            source, self.neurons, "d : second", on_pre="u_2_post += 1", name=f"{self.name}_delayed"
-        )
+            source, self.neurons, "d : second", on_pre="u_2_post += 1", clock=source.clock,
+            name=f"{self.name}_delayed",
+        )  # fmt: skip
         delayed.connect(i=2 * self.pattern + 1, j=every)
         delayed.run_regularly(
             "d = own_delay_post", when="start", order=1, name=f"{self.name}_delays"

@@ -10,6 +10,7 @@ from brian2.synapses.synapses import Synapses
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import schedule
+from brianlearn.checks import check_clocks
 from brianlearn.delays import Delays
 from brianlearn.learners.eprop_equations import DELAY_ON_PRE, TraceEquations
 from brianlearn.learners.eprop_parts import check_readout, surrogate_of
@@ -55,7 +56,8 @@ class EligibilitySynapses(Synapses):
     Raises
     ------
     ValueError
-        If weights and groups do not fit, or delays come with lines of one's own.
+        If weights and groups do not fit, delays come with lines of one's own, or the groups take
+        different time steps.
     brian2.DimensionMismatchError, brianlearn.errors.DelayError
         If delays are no times, negative, or longer than ``max_delay``.
 
@@ -84,6 +86,8 @@ class EligibilitySynapses(Synapses):
                 "weight is not 0."
             )
         check_readout(readout)
+        check_clocks(f"'{name}'", source, target, readout)
+        self.readout = readout
         self.layout = self.present_delay_steps = None
         if delay is not None:
             if on_pre is not None or update is not None:
@@ -102,6 +106,7 @@ class EligibilitySynapses(Synapses):
             texts.finish(texts.model + model),
             on_pre=texts.on_pre if on_pre is None else texts.finish(on_pre),
             namespace=texts.namespace,
+            clock=target.clock,
             name=name,
         )
         emits = getattr(source, "emits", schedule.THRESHOLD)
@@ -145,6 +150,7 @@ class EligibilitySynapses(Synapses):
 
     def before_run(self, run_namespace):
         """Brian2's hook: delays are counted in time steps, which must stay what they were."""
+        check_clocks(f"'{self.name}'", self.source, self.target, self.readout)
         if self.layout and self.target.clock.dt_ != self._interval:
             raise ValueError(
                 f"The time step has changed to {self.target.clock.dt} since '{self.name}' was "

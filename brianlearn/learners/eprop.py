@@ -8,6 +8,7 @@ from brian2.groups.neurongroup import NeuronGroup
 from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity, get_dimensions
 
 from brianlearn import schedule
+from brianlearn.checks import check_clocks
 from brianlearn.errors import DelayError
 from brianlearn.feedback import Feedback, Symmetric
 from brianlearn.graded import Graded
@@ -24,6 +25,7 @@ from brianlearn.optimizers import Adam, GradientDescent, Optimizer
 from brianlearn.projection import Projection
 from brianlearn.regularizers import FiringRate
 from brianlearn.states import lasting_states
+from brianlearn.teacher import Teacher
 from brianlearn.trials import Trials
 
 __all__ = ["EProp"]
@@ -193,8 +195,9 @@ class EProp:
         KeyError, TypeError
             If a group lacks a variable or constant that e-prop needs.
         ValueError
-            If the sizes do not fit the batch, the window is longer than the trial, or weights lie
-            outside the optimizer's bounds.
+            If the sizes do not fit the batch, the window is longer than the trial, weights lie
+            outside the optimizer's bounds, groups take different time steps, a connection leads
+            to a variable that is ``(unless refractory)``, or its source spikes too late in a step.
         MemoryError
             If the history of a trial does not fit into memory.
         brianlearn.errors.LearnerConflictError
@@ -207,10 +210,17 @@ class EProp:
         for connection in connections:
             check_connection(connection, trials, self.optimizer)
         check_network(connections, trials, readout)
+        groups = [readout, *(group for c in connections for group in (c.source, c.target))]
+        check_clocks(f"'{name}'", trials, *groups)
+        trials.in_step += groups
         self._check_learn(connections)
         window = self._window(trials)
         moment = schedule.LOSS_AT_ONCE if self.update == "spike" else schedule.LOSS
         loss = self.loss.attach(readout, trials, window, f"{name}_loss", moment)
+        if trials.teacher is not None:
+            moment = schedule.TARGET_AT_ONCE if self.update == "spike" else schedule.TARGET_OF_LOSS
+            teacher = Teacher(trials.teacher, (readout, "target"), moment, f"{name}_target")
+            trials.contained_objects.append(teacher)
         if self.update == "spike":
             made = learn_at_every_spike(self, trials, readout, connections, name)
             kernels, plastic, state = made

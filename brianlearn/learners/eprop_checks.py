@@ -3,6 +3,8 @@
 import numpy as np
 from brian2.groups.subgroup import Subgroup
 
+from brianlearn import schedule
+from brianlearn.checks import find_array
 from brianlearn.decay import check_decay
 from brianlearn.errors import LearnerConflictError
 from brianlearn.graded import Graded
@@ -59,9 +61,30 @@ def check_connection(connection, trials, optimizer) -> None:
             f"'{connection.name}' connects {connection.samples} sample(s), but the trials have a "
             f"batch of {trials.samples}."
         )
+    if find_array(connection.target, connection.variable).conditional_write is not None:
+        raise ValueError(
+            f"'{connection.name}' leads to '{connection.variable}' of '{connection.target.name}', "
+            "which is (unless refractory): what arrives at a refractory neuron is lost, but the "
+            "gradient of e-prop knows nothing of that. Leave the flag out, as eprop_lif does."
+        )
+    if isinstance(connection, Projection):
+        _check_emission(connection)
     if getattr(connection, "learner", None) is not None:
         raise LearnerConflictError(f"'{connection.name}' learns already.")
     optimizer.check(np.asarray(connection.matrix)[connection.mask], connection.name)
+
+
+def _check_emission(projection):
+    """Spikes are read at a step's end, and must be those that it has propagated."""
+    source = projection.source
+    spiking = source.source if isinstance(source, Subgroup) else source
+    emits = getattr(spiking, "thresholder", {}).get("spike", spiking)
+    if schedule.before((projection.when, projection.order), (emits.when, emits.order)):
+        raise ValueError(
+            f"'{source.name}' spikes in slot '{emits.when}', after '{projection.name}' has "
+            "propagated the spikes of the time step, which e-prop would take for those that come "
+            "later: leave its slot 'thresholds' as it is."
+        )
 
 
 def check_network(connections, trials, readout) -> None:

@@ -12,6 +12,7 @@ from brianlearn.checks import check_unit
 from brianlearn.errors import DivergenceError
 from brianlearn.kernel import Kernel, Signal, Steps
 from brianlearn.readout import Readout
+from brianlearn.teacher import Teacher, check_teacher, is_teacher
 
 __all__ = ["RLS"]
 
@@ -167,10 +168,12 @@ class RLS:
         ----------
         readout : Readout
             With m outputs; it gains the variables ``target`` and ``error``.
-        target : str, list of str, TimedArray or array
+        target : str, list of str, TimedArray, array or (group, "variable")
             What the outputs should be, as a function of time, in units of ``z``: an expression
             such as ``"sin(2*pi*5*Hz*t)"`` (or m of them), whose names are looked up where `attach`
-            is called; a `TimedArray`; or an array with one row (of m values) per time step.
+            is called; a `TimedArray`; or an array with one row (of m values) per time step. Or a
+            variable of m values of another group: what it holds at the start of the time step, as
+            the rates do (of a `Readout`, the ``z`` of this step).
         name : str, optional
 
         Raises
@@ -179,12 +182,21 @@ class RLS:
             If the readout has a learner already.
         brian2.DimensionMismatchError
             If ``alpha`` or ``target`` is in units that do not fit the readout.
+        KeyError, TypeError, ValueError
+            If ``target`` is nothing of these, has not m values, or takes other time steps.
         """
         attachment.check_free(self, readout)
-        z = readout.variables["z"]
-        signal = Signal.of(target, len(readout), name="target", dim=z.dim, level=1)
+        m, dim, taught = len(readout), readout.variables["z"].dim, is_teacher(target)
+        if taught:
+            check_teacher(target, readout, dim)
+            signal = Quantity(np.zeros(m), dim=dim)
+        else:
+            signal = Signal.of(target, m, name="target", dim=dim, level=1)
         learner = RLSLearner(self, readout, signal, name or f"{readout.name}_rls")
         attachment.attach(learner, readout)
+        if taught:
+            options = schedule.TARGET, f"{learner.name}_target"
+            readout.contained_objects.append(Teacher(target, (learner, "target"), *options))
         return learner
 
 
@@ -208,8 +220,7 @@ class RLSLearner(Kernel):
 
     def __init__(self, rule, readout, target, name):
         rates = readout.rates
-        n, dim = len(readout.source), rates.dim
-        inverse = dim**-2
+        n, dim, inverse = len(readout.source), rates.dim, rates.dim**-2
         what = f"alpha of '{name}', one over the square of '{readout.variable}',"
         check_unit(rule.alpha, inverse, what)
         P = np.zeros(n * (n + 1) // 2)
@@ -281,18 +292,9 @@ class RLSLearner(Kernel):
         dim = get_or_create_dimension(saved["P_dimensions"])
         check_unit(dim, self.variables["P_packed"].dim, f"The P of '{self.name}'")
         for name in _STATE:
-            dim = self.variables[name].dim
-            self.set_array(name, Quantity(saved[name], dim=dim))
+            self.set_array(name, Quantity(saved[name], dim=self.variables[name].dim))
 
 
 _STATE = (
-    "P_packed",
-    "k",
-    "pending",
-    "q",
-    "P_trace",
-    "P_norm",
-    "updates",
-    "runaway",
-    "runaway_error",
-)
+    "P_packed", "k", "pending", "q", "P_trace", "P_norm", "updates", "runaway", "runaway_error",
+)  # fmt: skip
