@@ -234,13 +234,11 @@ def iterations(options, samples):
 
 
 def rewind(training):
-    """Of a training that is resumed, forget what came after its end, and moved the network."""
+    """Of a training that is resumed, forget what came after its end."""
     if "trained" in training.histories:
         training.state = training.histories.pop("trained")
         for name in ("after", "test"):
             training.histories.pop(name, None)
-    elif "spikes" not in training.histories.get("before", {}):  # killed while it began
-        training.state, training.histories = {}, {}
 
 
 def train(options, training, streams):
@@ -260,7 +258,7 @@ def train(options, training, streams):
         run(training, "train", streams["train"], min((done // block + 1) * block, total))
     else:
         run(training, "train", streams["train"], total)
-    training.histories["trained"] = dict(training.state)
+    training.histories["trained"] = training.state
 
 
 def run(training, name, stream, until):
@@ -278,9 +276,10 @@ def errors(training, name, group):
 
 def show(training, recorder, stream, when):
     """A recording in every detail, of a batch its first; nothing is learned."""
-    recorder.clear()
     trial = stream(0)
-    training.run(Phase(when, trial, 1, learning=False, recording=True))
+    if when not in training.histories:  # else it was killed before it was told
+        recorder.clear()
+        training.run(Phase(when, trial, 1, learning=False, recording=True))
     first = trial.indices < stream.task.inputs
     kept = {"input_step": trial.steps[first], "input_neuron": trial.indices[first]}
     for name, values in recorder.read().items():
@@ -396,7 +395,7 @@ def main(options):
         **experiment.checkpoint(options),
     )  # fmt: skip
     rewind(training)
-    if "before" not in training.histories:
+    if "spikes" not in training.histories.get("before", {}):
         show(training, recorder, streams["show"], "before")
     train(options, training, streams)
     show(training, recorder, streams["show"], "after")

@@ -115,7 +115,7 @@ def test_resume_with_another_max_delay(numpy_target, tmp_path):
     built = small(rule)
     training = Training(built.learner, built.network, checkpoint=path, progress=False)
     training.run(Phase("train", built.trial, 3))
-    assert np.all(training.state["loss.best"] > 0)
+    assert np.all(training.state["eprop_loss/best"] > 0)
     other = small(rule, max_delay=14 * ms)
     with pytest.raises(ValueError, match=r"second\.max_delay"):
         Training(other.learner, other.network, checkpoint=path, resume=True, progress=False)

@@ -90,6 +90,7 @@ class StandaloneExecution(Execution):
                 "Brian2 has run this standalone project already. Call set_target, and make the "
                 "network anew."
             )
+        device.build_on_run = False  # Brian2's default would build before the process is added
         with _clear_errors():
             self.network.run(0 * second, namespace=self.namespace)
             begin_life(self.network, _fixed(self.network))
@@ -179,7 +180,7 @@ def _plain(constant):
 def _end_process(process):
     """With its network, the process ends; what it held stays readable."""
     device = get_device()
-    if isinstance(device, LivingDevice) and device.process is process:
+    if isinstance(device, LivingDevice) and device.process is process and not process.is_busy:
         end_life()
 
 

@@ -48,7 +48,7 @@ class Process:
         self._replies, theirs_out = os.pipe()
         pipes = {"BRIANLEARN_COMMANDS": str(theirs_in), "BRIANLEARN_REPLIES": str(theirs_out)}
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (it is read when the child crashes)
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         try:
             self._child = subprocess.Popen(
                 command, cwd=folder, env=os.environ | environment | pipes, stdin=subprocess.DEVNULL,
@@ -57,7 +57,7 @@ class Process:
         finally:
             os.close(theirs_in)
             os.close(theirs_out)
-        mine = self._child, self._commands, self._replies
+        mine = self._child, self._errors, self._commands, self._replies
         self._end = weakref.finalize(self, _end, *mine)
         with _uninterrupted():
             self._reply()
@@ -66,6 +66,11 @@ class Process:
     def is_alive(self) -> bool:
         """Whether it can be asked."""
         return self._end.alive
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a command is under way."""
+        return self._lock.locked()
 
     def end(self) -> None:
         """End it; its memory is lost."""
@@ -157,9 +162,9 @@ class Process:
 
     def _crash(self):
         code = self._child.wait()
-        self.end()
         self._errors.seek(0)
         said = self._errors.read().decode(errors="replace").strip()
+        self.end()
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         raise RuntimeError(
             f"The process of the standalone network {how}; what it knew is lost. "
@@ -167,7 +172,8 @@ class Process:
         )
 
 
-def _end(child, *pipes):
+def _end(child, errors, *pipes):
+    errors.close()
     for pipe in pipes:
         os.close(pipe)
     with contextlib.suppress(ProcessLookupError):

@@ -1,6 +1,5 @@
 """The network of the objects that are visible somewhere, as Brian2's own `run` finds it."""
 
-import weakref
 from collections import Counter
 
 from brian2.core.magic import collect
@@ -10,7 +9,7 @@ from brianlearn.delays import all_trials
 
 __all__ = ["visible_network"]
 
-_made = weakref.WeakKeyDictionary()  # network -> the objects that it was made of
+_HELD = "_network_of_visible_objects"  # an attribute by which it lives as long as they do
 
 
 def visible_network(level: int = 0) -> Network:
@@ -23,8 +22,10 @@ def visible_network(level: int = 0) -> Network:
         run in another network already. The message says how to name the one that is meant.
     """
     objects = set(collect(level=level + 1))
-    for network, parts in _made.items():
-        if parts == {id(item) for item in objects}:
+    parts = {id(item) for item in objects}
+    for item in objects:
+        network, made_of = item.__dict__.get(_HELD, (None, ()))
+        if made_of == parts:
             return network
     trials = sorted(item.name for item in objects if item in all_trials)
     counts = Counter(item.name for item in objects)
@@ -42,5 +43,6 @@ def visible_network(level: int = 0) -> Network:
                 "network=training.network of an earlier Training."
             )
     network = Network(objects)
-    _made[network] = {id(item) for item in objects}
+    for item in objects:
+        item.__dict__[_HELD] = network, parts
     return network

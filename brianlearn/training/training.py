@@ -127,15 +127,23 @@ class Training:
             return
         if not resume:
             raise FileExistsError(f"{path} exists: resume from it, remove it, or name another.")
-        state, histories = self._checkpoint.load()
-        self._prepare()
-        set_network_state(self.network, state)
-        self.histories = histories
+        self.state, self.histories = self._checkpoint.load()
 
     @property
     def network(self) -> Network:
         """The network that is trained."""
         return self.execution.network
+
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        """All that the network goes on from, as ``object/variable``; it can be set again."""
+        self._prepare()
+        return network_state(self.network)
+
+    @state.setter
+    def state(self, values: dict[str, np.ndarray]):
+        self._prepare()
+        set_network_state(self.network, values)
 
     def iterations(self, name: str) -> int:
         """How many iterations there have been in phases of a name."""
@@ -251,7 +259,7 @@ class Training:
         if not self._checkpoint:
             return
         started = time.monotonic()
-        self._checkpoint.save(network_state(self.network), self.histories)
+        self._checkpoint.save(self.state, self.histories)
         self._saved = time.monotonic() - started, time.monotonic()
 
     def _note(self, phases, seconds):
