@@ -43,6 +43,7 @@ def fall_over(broken):
 @pytest.fixture
 def alive():
     """A small network that has lived for 5 ms."""
+    gc.collect()  # names are free again, and its binary lies in the cache
     choose("cpp_standalone")
     defaultclock.dt = 0.1 * ms
     group = NeuronGroup(
@@ -114,6 +115,21 @@ def test_what_would_need_a_build_is_refused(alive):
     group.namespace["tau"] = 10 * ms
     with pytest.raises(RuntimeError, match="one network at a time"):
         simulate(1 * ms, Network(NeuronGroup(1, "x : 1")), progress=False)
+
+
+def test_constants_of_the_scope():
+    """A name that equations find where simulate is called; one that they do not use."""
+    choose("cpp_standalone")
+    tau, unused = 10 * ms, 1
+    group = NeuronGroup(1, "dx/dt = 1/tau : 1", method="euler", name="group")
+    simulate(1 * ms, progress=False)
+    tau, unused, i = 10 * ms, 2, 5  # noqa: F841 (seen by simulate)
+    simulate(1 * ms, progress=False)
+    assert group.x[0] == pytest.approx(0.2)
+    tau = 20 * ms  # noqa: F841
+    with pytest.raises(RuntimeError, match="'tau' changed after"):
+        simulate(1 * ms, progress=False)
+    set_target("numpy")
 
 
 def test_all_that_it_held_stays_readable(alive):

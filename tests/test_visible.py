@@ -26,7 +26,7 @@ def test_two_networks_are_told_apart(numpy_target):
     """Not by an error about names, or that something was simulated already."""
     inputs, neurons, readout, w_in, w_out, trials, learner = small()
     inputs_2, neurons_2, readout_2, w_in_2, w_out_2, trials_2, _ = small("_2")
-    with pytest.raises(ValueError, match=r"'trials', 'trials_1' are trials.*network=Network"):
+    with pytest.raises(ValueError, match=r"'trials\w*', 'trials\w*' are trials.*network=Network"):
         Training(learner, progress=False)
     network = Network(inputs, neurons, readout, w_in, w_out, trials)
     Training(learner, network, progress=False).run(Phase("train", TRIAL, 1))

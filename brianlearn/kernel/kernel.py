@@ -234,6 +234,7 @@ class Kernel(Arguments, Group, CodeRunner):
         """Brian2's hook, called after every run on every target: raise the fault, if any."""
         code = int(self.variables["_fault"].get_value().item())
         if code:
+            self.variables["_fault"].set_value(0)  # it is told once
             time = float(self.variables["_fault_time"].get_value().item()) * second
             exception, message = self.faults.get(code, (RuntimeError, f"fault {code} at {time}"))
             message = message.replace("{time}", str(time))

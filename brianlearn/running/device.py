@@ -31,15 +31,15 @@ _FIXED = (
 )
 
 
-def begin_life(network, built: dict) -> None:
+def begin_life(network, built) -> None:
     """Build the network that was made on the present standalone device, and start its process.
 
     Parameters
     ----------
     network : Network
         Which has been run for no time, so that its code exists.
-    built : dict
-        What cannot change any more.
+    built : object
+        What cannot change any more, for who asks before each run.
 
     Raises
     ------
@@ -109,8 +109,8 @@ class LivingDevice(CPPStandaloneDevice):
     Attributes
     ----------
     process : Process
-    built : dict
-        What was built, and cannot change any more.
+    built : object
+        As given to `begin_life`.
     places : dict
         Where each variable stands in the process's list of arrays.
     pathways : list of str

@@ -3,16 +3,19 @@
 import contextlib
 import time
 import weakref
+from numbers import Number
 
 import numpy as np
 from brian2.core.base import BrianObjectException
 from brian2.core.clocks import Clock
 from brian2.core.network import Network
 from brian2.core.preferences import prefs
+from brian2.core.variables import Constant
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import get_device
 from brian2.groups.group import Group
 from brian2.units.allunits import second
+from brian2.units.fundamentalunits import get_dimensions
 
 from brianlearn.kernel.shortcut import shortcut
 from brianlearn.running.device import LivingDevice, begin_life, end_life
@@ -93,7 +96,7 @@ class StandaloneExecution(Execution):
         device.build_on_run = False  # Brian2's default would build before the process is added
         with _clear_errors():
             self.network.run(0 * second, namespace=self.namespace)
-            begin_life(self.network, _fixed(self.network))
+            begin_life(self.network, (_fixed(self.network), _from_scope(self.namespace)))
         weakref.finalize(self.network, _end_process, device.process).atexit = False
 
     def keep(self):
@@ -119,7 +122,7 @@ class StandaloneExecution(Execution):
 
     def _run(self, duration, report):
         process = self._process
-        _check_unchanged(self.network)
+        _check_unchanged(self.network, self.namespace)
         dt = min(clock.dt_ for clock in _clocks(self.network))
         start = _whole(self.network.t_, dt)
         end, stopped = _whole(self.network.t_ + float(duration), dt), False
@@ -143,10 +146,14 @@ def _clocks(network):
     return [one for one in {item.clock for item in network.sorted_objects} if hasattr(one, "dt_")]
 
 
-def _check_unchanged(network):
+def _check_unchanged(network, namespace):
     """Refuse what at runtime would count from the next run on, but was built already."""
-    built, now = get_device().built, _fixed(network)
-    if changed := [what for what in built | now if built.get(what) != now.get(what)]:
+    built, scope = get_device().built
+    now = _fixed(network)
+    changed = [what for what in built | now if built.get(what) != now.get(what)]
+    names = scope.keys() & namespace.keys()
+    changed += [f"'{name}'" for name in sorted(names) if scope[name] != _plain(namespace[name])]
+    if changed:
         raise RuntimeError(
             f"{', '.join(changed)} changed after the network was built for C++ standalone mode, "
             "where that would have no effect. Do it before the first run, or call set_target and "
@@ -154,7 +161,7 @@ def _check_unchanged(network):
         )
 
 
-def _fixed(network):
+def _fixed(network) -> dict:
     """What a built project cannot change: objects, which are active, time steps, constants."""
     fixed = {}
     for item in network.sorted_objects:
@@ -166,6 +173,19 @@ def _fixed(network):
     return fixed
 
 
+def _from_scope(namespace) -> dict:
+    """The names of the scope of a run that its code uses, and what they stood for."""
+    used = {}
+    for code in get_device().code_objects.values():
+        for name, variable in code.variables.items():
+            given = namespace.get(name)
+            external = isinstance(variable, Constant) and variable.owner is None
+            number = isinstance(given, Number | np.ndarray) and np.size(given) == 1
+            if given is variable or (external and number and variable.value == float(given)):
+                used[name] = _plain(given)
+    return used
+
+
 def _whole(time, dt) -> float:
     """A time, as the whole number of time steps that it is but for rounding."""
     steps = round(float(time) / dt)
@@ -174,7 +194,9 @@ def _whole(time, dt) -> float:
 
 def _plain(constant):
     """A constant in a form that can be compared."""
-    return np.asarray(constant).tobytes() if np.isscalar(constant) else id(constant)
+    if isinstance(constant, Number | np.ndarray):
+        return np.asarray(constant).tobytes(), get_dimensions(constant)
+    return id(constant)
 
 
 def _end_process(process):

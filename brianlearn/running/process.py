@@ -21,7 +21,7 @@ COMMANDS = (
     "RUN", "KEEP", "BACK", "SEED", "READ", "WRITE", "PREPARE", "READ_QUEUE", "WRITE_QUEUE",
     "READ_RANDOM", "WRITE_RANDOM",
 )  # fmt: skip
-_PATIENCE = 1.0  # seconds until a process that was asked to stop is asked again
+_PATIENCE = 1000  # milliseconds until a process that was asked to stop is asked again
 _OFTEN = 30  # times that it is asked before it is ended
 
 
@@ -57,8 +57,10 @@ class Process:
         finally:
             os.close(theirs_in)
             os.close(theirs_out)
-        mine = self._child, self._errors, self._commands, self._replies
+        mine = os.getpid(), self._child, self._errors, self._commands, self._replies
         self._end = weakref.finalize(self, _end, *mine)
+        self._ready = select.poll()
+        self._ready.register(self._replies, select.POLLIN)
         with _uninterrupted():
             self._reply()
 
@@ -90,7 +92,7 @@ class Process:
             with _uninterrupted():
                 self._send("RUN", data=np.array([start, end]).tobytes())
             try:
-                select.select([self._replies], [], [])
+                self._ready.poll()
             except BaseException:
                 with _uninterrupted():
                     self._stop()
@@ -105,7 +107,7 @@ class Process:
         """Ask until it has stopped: a signal may come before the run has begun."""
         for _ in range(_OFTEN):
             self._child.send_signal(signal.SIGINT)
-            if select.select([self._replies], [], [], _PATIENCE)[0]:
+            if self._ready.poll(_PATIENCE):
                 return
         self.end()
         raise RuntimeError("The standalone network did not stop, and was ended: it is lost.")
@@ -172,7 +174,9 @@ class Process:
         )
 
 
-def _end(child, errors, *pipes):
+def _end(owner, child, errors, *pipes):
+    if os.getpid() != owner:  # a copy of this program, which has not started it
+        return
     errors.close()
     for pipe in pipes:
         os.close(pipe)
