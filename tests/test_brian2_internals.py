@@ -18,7 +18,9 @@ from brian2 import (
 )
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
+from brian2.core import variables
 from brian2.core.base import BrianObject
+from brian2.core.variables import VariableView
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import get_device
@@ -279,3 +281,41 @@ def test_delay_is_no_name_for_a_variable():
     group = NeuronGroup(1, "x : 1", threshold="x > 1", reset="")
     with pytest.raises(SyntaxError, match="reserved name"):
         Synapses(group, group, "delay : second")
+
+
+def test_standalone_project_can_be_kept_alive():
+    """What `process.cpp` is compiled with, and where Brian2 puts what it is told before a build."""
+    objects = template(CPPStandaloneCodeObject, "objects")
+    assert "std::vector< RandomGenerator > _random_generators;" in objects
+    assert "void seed(unsigned long seed)" in objects
+    assert "extern DynamicArray2D<" in objects
+    network = template(CPPStandaloneCodeObject, "network")
+    for member in ("static bool _globally_stopped;", "double t;", "void run(const double duration"):
+        assert member in network
+    device = CPPStandaloneDevice()
+    held = ("arrays", "dynamic_arrays", "array_cache", "main_queue", "networks", "synapses",
+            "code_objects", "run_environment_variables", "has_been_run")  # fmt: skip
+    for name in held:
+        assert hasattr(device, name), name
+    assert "additional_source_files" in inspect.signature(device.build).parameters
+    runs = inspect.getsource(CPPStandaloneDevice.network_run)
+    assert 'run_lines = [f"{net.name}.clear();"]' in runs, "networks have their own names in C++"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["variableview_set_with_index_array", "variableview_set_with_expression",
+     "variableview_set_with_expression_conditional"],
+)  # fmt: skip
+def test_device_is_asked_when_a_variable_is_set(name):
+    """By methods of these names; what they override is `original_function`."""
+    overridden = getattr(VariableView, name.removeprefix("variableview_"))
+    assert callable(overridden.original_function)
+    assert f'@device_override("{name}")' in inspect.getsource(variables)
+
+
+def test_delays_are_nobodys_own():
+    """`Network.store` of 2.9 knows nothing of a pathway's delays, whose owner is the synapses."""
+    group = NeuronGroup(2, "x : 1", threshold="x > 1", reset="")
+    synapses = Synapses(group, group, on_pre="x += 1", name="delayed")
+    assert synapses.pre.variables["delay"].owner.name == "delayed"
