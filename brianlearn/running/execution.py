@@ -124,22 +124,31 @@ class StandaloneExecution(Execution):
         process = self._process
         _check_unchanged(self.network, self.namespace)
         dt = min(clock.dt_ for clock in _clocks(self.network))
-        start = _whole(self.network.t_, dt)
-        end, stopped = _whole(self.network.t_ + float(duration), dt), False
-        slice_end, speed = (end if report is None else start + _FIRST_STEPS * dt), None
-        while not stopped:
-            began, before = time.time(), self.network.t_
-            slice_end = min(slice_end, end)
-            stopped, self.network.t_ = process.run(_whole(self.network.t_, dt), slice_end)
-            if slice_end == end:
-                break
-            report((self.network.t_ - start) / (end - start))
-            speed = (self.network.t_ - before) / max(time.time() - began, 1e-6)
-            steps = max(1, round(_REPORT_SECONDS * speed / dt))
-            slice_end = _whole(self.network.t_ + steps * dt, dt)
+        start, began = _whole(self.network.t_, dt), time.time()
+        end = _whole(self.network.t_ + float(duration), dt)
+        self.network.t_ = start
+        self._advance(process, end, dt, report)
+        device = get_device()
+        device._last_run_time = time.time() - began
+        done = (self.network.t_ - start) / (end - start) if end > start else 1.0
+        device._last_run_completed_fraction = done
         for item in self.network.sorted_objects:
             if isinstance(item, Group):
                 item._check_for_invalid_states()
+
+    def _advance(self, process, end, dt, report):
+        """Until a time; in slices, where progress is told."""
+        start = self.network.t_
+        slice_end = end if report is None else min(end, start + _FIRST_STEPS * dt)
+        while True:
+            began, before = time.time(), self.network.t_
+            stopped, self.network.t_ = process.run(before, slice_end)
+            if stopped or slice_end == end:
+                return
+            report((self.network.t_ - start) / (end - start))
+            speed = (self.network.t_ - before) / max(time.time() - began, 1e-6)
+            steps = max(1, round(_REPORT_SECONDS * speed / dt))
+            slice_end = min(end, _whole(self.network.t_ + steps * dt, dt))
 
 
 def _clocks(network):

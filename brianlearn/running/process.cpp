@@ -102,11 +102,11 @@ struct Table : Held {
     }
     void read(int64_t rows, int64_t columns)
     {
-        data.resize(rows, columns);
+        data.resize((int)rows, (int)columns);
         for (int row = 0; row < rows; row++) receive(data(row).data(), columns * sizeof(T));
     }
     void keep() { length = data.n; }  // Brian2 has such arrays in monitors alone
-    void back() { data.resize(length, data.m); }
+    void back() { data.resize(length, (int)data.m); }
 };
 
 // The spikes under way in a pathway, slot after slot from now on, as counts and synapses.
