@@ -234,8 +234,8 @@ class Remains:
     def fill_with_array(self, var, arr):
         """Refused: nothing would come of it."""
         raise RuntimeError(
-            f"'{var.name}' cannot be set any more: its network was ended, by set_target or with "
-            "its Training. Make the network anew."
+            f"'{var.name}' cannot be set any more: its network was ended, by set_target or "
+            "because nothing held it any more. Make the network anew."
         )
 
     resize = fill_with_array

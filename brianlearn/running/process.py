@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import weakref
@@ -48,6 +49,7 @@ class Process:
         self._replies, theirs_out = os.pipe()
         pipes = {"BRIANLEARN_COMMANDS": str(theirs_in), "BRIANLEARN_REPLIES": str(theirs_out)}
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (it is read when the child crashes)
+        self._told = 0  # bytes of it that were passed on
         self._lock = threading.Lock()
         try:
             self._child = subprocess.Popen(
@@ -101,7 +103,9 @@ class Process:
                 raise
             with _uninterrupted():
                 stopped = bool(self._reply()[0])
-                return stopped, float(np.frombuffer(self._receive(8))[0])
+                time = float(np.frombuffer(self._receive(8))[0])
+        sys.stderr.write(self._said())
+        return stopped, time
 
     def _stop(self):
         """Ask until it has stopped: a signal may come before the run has begun."""
@@ -162,10 +166,16 @@ class Process:
             view = view[count:]
         return data
 
+    def _said(self):
+        """What it has written to its standard error since this was asked before."""
+        written = os.fstat(self._errors.fileno()).st_size - self._told
+        said = os.pread(self._errors.fileno(), written, self._told)  # its own place stays
+        self._told += len(said)
+        return said.decode(errors="replace")
+
     def _crash(self):
         code = self._child.wait()
-        self._errors.seek(0)
-        said = self._errors.read().decode(errors="replace").strip()
+        said = self._said().strip()
         self.end()
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         raise RuntimeError(
@@ -180,15 +190,16 @@ def _end(owner, child, errors, *pipes):
     errors.close()
     for pipe in pipes:
         os.close(pipe)
-    with contextlib.suppress(ProcessLookupError):
+    if child.poll() is None:
         os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+        child.wait()
 
 
 @contextlib.contextmanager
 def _uninterrupted():
     """Ctrl-C waits until a command and its reply are whole."""
-    if threading.current_thread() is not threading.main_thread():
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGINT) is None:
         yield
         return
     came = []
