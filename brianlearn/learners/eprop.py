@@ -43,7 +43,7 @@ class EProp:
     loss : Loss
         `MeanSquaredError` or `CrossEntropy`.
     optimizer : Optimizer
-        `GradientDescent` or `Adam`.
+        `GradientDescent` or `Adam`; with ``update="trial"``, also one of your own.
     feedback : Feedback
         `Symmetric`, `Random` or `Given`.
     regularizer : FiringRate

@@ -8,6 +8,7 @@ from brianlearn.errors import LearnerConflictError
 from brianlearn.graded import Graded
 from brianlearn.kernel import Steps
 from brianlearn.learners.eligibility import EligibilitySynapses
+from brianlearn.optimizers import Adam, GradientDescent
 from brianlearn.projection import Projection
 
 __all__ = ["check_connection", "check_network", "check_update"]
@@ -25,6 +26,11 @@ def check_update(rule) -> None:
         if rule.cutoff is not None or rule.each_step:
             raise ValueError('cutoff and each_step need update="spike".')
         return
+    if type(rule.optimizer) not in (GradientDescent, Adam):  # whose forms the spike's kernel has
+        raise TypeError(
+            f'optimizer is {rule.optimizer!r}, but update="spike" knows the steps of '
+            'GradientDescent and Adam alone: use one of these, or update="trial".'
+        )
     if rule.trials_per_update > 1 or rule.average:
         raise ValueError(
             'trials_per_update and average need update="trial": with "spike", weights change '
