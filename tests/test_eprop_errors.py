@@ -4,10 +4,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 from brian2 import DimensionMismatchError, NeuronGroup, defaultclock, ms, mV
 
-import brianlearn.learners.eprop_parts
 from brianlearn import (
     Adam,
     DivergenceError,
@@ -196,7 +196,7 @@ def test_neurons_note_what_is_needed(network):
 
 
 def test_history_fits_into_memory(network, monkeypatch):
-    monkeypatch.setattr(brianlearn.learners.eprop_parts.os, "sysconf", lambda name: 2)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=4))
     with pytest.raises(MemoryError, match="history takes .* GiB, .* use a smaller batch"):
         network.attach()
 

@@ -1,7 +1,5 @@
 """What e-prop asks of the groups that it trains, and where it finds it."""
 
-import os
-
 import numpy as np
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import DIMENSIONLESS
@@ -139,8 +137,10 @@ def check_history(trials, groups) -> None:
     MemoryError
         With the need, and the remedy.
     """
+    import psutil  # which takes a while
+
     need = 8 * trials.steps_per_trial * sum(len(group) for group in groups)
-    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    have = psutil.virtual_memory().total
     if need > have:
         raise MemoryError(
             f"A trial's history takes {need / 2**30:.1f} GiB, but the machine has "
