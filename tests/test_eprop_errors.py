@@ -16,6 +16,7 @@ from brianlearn import (
     FiringRate,
     Given,
     GradientDescent,
+    Parameter,
     Projection,
     Random,
     SpikeInput,
@@ -26,7 +27,8 @@ from brianlearn import (
 )
 from brianlearn.errors import LearnerConflictError
 from brianlearn.learners.eprop_online import check_reset
-from brianlearn.models import eprop_lif, eprop_readout
+from brianlearn.learners.eprop_parts import adapts
+from brianlearn.models import eprop_alif, eprop_iaf_psc_delta_adapt, eprop_lif, eprop_readout
 from eprop_build import build, random_case
 
 ONES = {"w_in": np.ones((3, 4)), "w_rec": np.ones((4, 4)), "w_out": np.ones((4, 2))}
@@ -193,6 +195,59 @@ def test_neurons_note_what_is_needed(network):
         network.attach([onto, out])
     with pytest.raises(KeyError, match="'neurons' has no variable 'target', which e-prop needs"):
         EProp().attach(network.trials, network.neurons, network.connections)
+
+
+NOT_ADAPTING = {"beta": 0.7, "tau_adapt": 30 * ms}
+
+
+def test_a_namespace_does_not_make_neurons_adapt(numpy_target):
+    """What many groups share says nothing of one; what the group itself uses, does."""
+    plain = eprop_lif.neurons(4)
+    plain.namespace.update(NOT_ADAPTING)
+    assert not adapts(plain)
+    assert adapts(eprop_alif.neurons(4))
+    assert adapts(eprop_iaf_psc_delta_adapt.neurons(4))
+    bounded = NeuronGroup(
+        4, "v : 1", threshold="v > 1 + beta*exp(-t/tau_adapt)", namespace=NOT_ADAPTING
+    )
+    assert adapts(bounded)
+
+
+def test_neurons_without_adaptation_learn_the_same_beside_such_names(numpy_target):
+    """To the bit, whatever the namespace holds."""
+    case, learned = random_case(1), []
+    for extra in ({}, NOT_ADAPTING):
+        made = build(case, "adjoint", attach=False)
+        made.neurons.namespace.update(extra)
+        connections = [made.w_in, made.w_rec, made.w_out]
+        rule = EProp(optimizer=GradientDescent(1e-2))
+        rule.attach(made.trials, made.readout, connections)
+        simulate(made.duration, made.network, progress=False)
+        learned.append(made.w_in.matrix)
+        traces = EligibilitySynapses(made.inputs, made.neurons, case.w_in, made.readout, samples=3)
+        assert "beta" not in traces.namespace
+    assert np.array_equal(*learned)
+    assert not np.array_equal(learned[0], case.w_in)
+
+
+@pytest.mark.parametrize(
+    ("line", "used", "other"),
+    [
+        ("sharp = beta : 1", "beta", "tau_adapt"),
+        ("slow = exp(-dt/tau_adapt) : 1", "tau_adapt", "beta"),
+    ],
+)
+def test_one_of_the_names_alone_is_refused(network, line, used, other):
+    model = eprop_lif.with_equations(
+        line, parameters={key: Parameter(value, key) for key, value in NOT_ADAPTING.items()}
+    )
+    neurons = model.neurons(4, name="sharp_ones")
+    onto = Projection(network.inputs, neurons, ONES["w_in"], variable="x", name="onto")
+    out = Projection(neurons, network.readout, ONES["w_out"], variable="x", name="out")
+    with pytest.raises(
+        KeyError, match=f"'sharp_ones' uses '{used}' but no '{other}': .* another name"
+    ):
+        network.attach([onto, out])
 
 
 def test_history_fits_into_memory(network, monkeypatch):
