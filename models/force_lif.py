@@ -107,7 +107,8 @@ class ForceNetwork(Template):
         neurons.encoder = draws.encoders
         neurons.v = draws.v
         values = self.values(**overrides)
-        weights = draws.omega * second / (values["tau_rise"] * values["tau_decay"])
+        area = values["tau_rise"] * values["tau_decay"] / second
+        weights = draws.omega / (area[draws.j] if np.ndim(area) else area)  # as its target filters
         connections = {"i": draws.i, "j": draws.j}
         if carrier == "projection":
             recurrent = Projection(

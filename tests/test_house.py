@@ -14,7 +14,17 @@ SOURCES = sorted([*ROOT.glob("brianlearn/**/*.py"), *ROOT.glob("models/*.py")])
 # Who may import what of ours: a layer names those below it.
 LAYERS = [
     {"errors", "checks", "record", "schedule", "plots", "surrogates"},
-    {"cache", "connectivity", "decay", "delays", "feedback", "move_delays", "states", "trial"},
+    {
+        "cache",
+        "connectivity",
+        "decay",
+        "delays",
+        "feedback",
+        "move_delays",
+        "parameter",
+        "states",
+        "trial",
+    },
     {"kernel"},
     {
         "attachment",

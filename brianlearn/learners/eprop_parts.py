@@ -76,7 +76,18 @@ def spikes_of(group):
 
 
 def is_emptied(group) -> bool:
-    """Whether a spike of a neuron empties what it has heard: its constant ``empties``."""
+    """Whether a spike of a neuron empties what it has heard: its constant ``empties``.
+
+    Raises
+    ------
+    TypeError
+        If the neurons of a group differ in it.
+    """
+    if "empties" in group.variables:
+        raise TypeError(
+            f"'{group.name}' has an 'empties' for each neuron, but e-prop needs one for all: make "
+            "two groups."
+        )
     return bool((group.namespace or {}).get("empties", False))
 
 
