@@ -17,6 +17,8 @@ __all__ = [
     "find_array",
     "find_variable",
     "is_number",
+    "is_whole",
+    "plain_array",
     "real_numbers",
     "unit_name",
     "whole_numbers",
@@ -61,6 +63,11 @@ def is_number(value) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
+def is_whole(value, least: int) -> bool:
+    """Whether it is one whole number, from the least on, and neither True nor False."""
+    return is_number(value) and isinstance(value, numbers.Integral) and value >= least
+
+
 def real_numbers(
     values, what: str, dim: Dimension = DIMENSIONLESS, *, shape=None, finite=True, booleans=False
 ) -> np.ndarray:
@@ -95,7 +102,7 @@ def real_numbers(
     >>> real_numbers([1, 2]*mV, "A weight", volt.dim)
     array([0.001, 0.002])
     """
-    array = _plain(values, what, dim, "iufb" if booleans else "iuf", "real numbers")
+    array = plain_array(values, what, dim, booleans=booleans)
     if shape is not None and array.shape != shape:
         raise ValueError(f"{what} is {array.shape}, but must be {shape}.")
     with np.errstate(over="ignore"):  # of long doubles, which become infinite
@@ -120,7 +127,7 @@ def whole_numbers(values, what: str, dtype=np.int64, *, booleans=False) -> np.nd
     >>> whole_numbers([3, 1], "i", np.int32)
     array([3, 1], dtype=int32)
     """
-    array = _plain(values, what, DIMENSIONLESS, "iub" if booleans else "iu", "whole numbers")
+    array = plain_array(values, what, booleans=booleans, whole=True)
     if array.size and not np.can_cast(array.dtype, dtype):
         least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
         for extreme in (int(array.min()), int(array.max())):
@@ -129,8 +136,16 @@ def whole_numbers(values, what: str, dtype=np.int64, *, booleans=False) -> np.nd
     return array.astype(dtype, copy=False)
 
 
-def _plain(values, what, dim, kinds, words):
-    """An array without its unit, which was ``dim``; of one of these kinds of numbers, or empty."""
+def plain_array(
+    values, what: str, dim: Dimension = DIMENSIONLESS, *, booleans=False, whole=False
+) -> np.ndarray:
+    """The same for an array that stays of its type, without its unit, and may hold any number.
+
+    Raises
+    ------
+    brian2.DimensionMismatchError, TypeError, ValueError
+        As `real_numbers`, but for numbers that are none or infinite.
+    """
     listed = values if isinstance(values, list | tuple) else [values]
     for view in listed:
         if isinstance(view, VariableView):
@@ -149,8 +164,10 @@ def _plain(values, what, dim, kinds, words):
             check_unit(values, dim, what)
         except TypeError:  # of a list
             raise TypeError(f"{what} mixes numbers with and without units.") from None
+    kinds = "iu" + "f" * (not whole) + "b" * booleans
     if array.size and array.dtype.kind not in kinds:
-        raise TypeError(f"{what} holds {array.dtype}, but must be {words}.")
+        wanted = "whole numbers" if whole else "real numbers"
+        raise TypeError(f"{what} holds {array.dtype}, but must be {wanted}.")
     return array
 
 
