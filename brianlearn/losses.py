@@ -6,6 +6,7 @@ from importlib.resources import files
 import numpy as np
 
 from brianlearn import schedule
+from brianlearn.checks import is_number
 from brianlearn.errors import DivergenceError
 from brianlearn.kernel import Kernel, Scratch
 
@@ -214,7 +215,7 @@ class BestSoFar(Loss):
     state = ("best",)
 
     def __post_init__(self):
-        if not 0 <= self.aspiration < np.inf:
+        if not (is_number(self.aspiration) and 0 <= self.aspiration < np.inf):
             raise ValueError(f"aspiration is {self.aspiration!r}, but must be a number from 0 on.")
 
     def own(self, trials, readouts):
