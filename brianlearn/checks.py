@@ -14,6 +14,7 @@ from brian2.units.fundamentalunits import (
 
 __all__ = [
     "check_unit",
+    "check_whole",
     "find_array",
     "find_variable",
     "is_number",
@@ -66,6 +67,12 @@ def is_number(value) -> bool:
 def is_whole(value, least: int) -> bool:
     """Whether it is one whole number, from the least on, and neither True nor False."""
     return is_number(value) and isinstance(value, numbers.Integral) and value >= least
+
+
+def check_whole(name: str, value, least: int) -> None:
+    """Refuse what is not one whole number, from the least on, with a ValueError that names it."""
+    if not is_whole(value, least):
+        raise ValueError(f"{name} is {value!r}, but must be a whole number, {least} or more.")
 
 
 def real_numbers(
