@@ -212,12 +212,12 @@ class DelayCompetition:
             )
         Steps(rule.step, "step").count(source.clock.dt)  # delays that differ must arrive apart
         self.rule, self.name = rule, name
-        self.pattern = np.repeat(np.arange(len(competitors)), competitors)
         delays = real_numbers(delays, "A delay", second.dim) * second
-        if rule.places(delays).shape != self.pattern.shape:
+        if rule.places(delays).shape != (competitors.sum(),):
             raise ValueError(
-                f"{len(self.pattern)} competitors need a delay each: {np.size(delays)}."
+                f"{competitors.sum()} competitors need a delay each: {np.size(delays)}."
             )
+        self.pattern = np.repeat(np.arange(len(competitors)), competitors)
         self._namespace = dict(vars(rule))
         self.neurons = self._neurons(events, source.clock)
         self.neurons.own_delay = delays

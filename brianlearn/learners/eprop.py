@@ -8,7 +8,7 @@ from brian2.groups.neurongroup import NeuronGroup
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import schedule
-from brianlearn.checks import is_whole, plain_array
+from brianlearn.checks import is_whole, real_numbers
 from brianlearn.errors import DelayError
 from brianlearn.feedback import Feedback, Symmetric
 from brianlearn.graded import Graded
@@ -142,7 +142,7 @@ class EProp:
         if self.window is not None and np.ndim(self.window) == 0:
             Steps(self.window, "window")
         elif self.window is not None:
-            plain_array(self.window, "window, if it is no time,", booleans=True)
+            real_numbers(self.window, "window, if no time,", finite=False, booleans=True)
         if not is_whole(self.trials_per_update, 1):
             raise ValueError(
                 f"trials_per_update is {self.trials_per_update!r}, but must be 1 or more."
@@ -204,7 +204,7 @@ class EProp:
         check_readout(readout)
         connections = list(connections)
         for connection in connections:
-            check_connection(connection, trials, self.optimizer)
+            check_connection(connection, trials, self)
         check_network(connections, trials, readout)
         self._check_learn(connections)
         window = self._window(trials)

@@ -48,7 +48,7 @@ def check_update(rule) -> None:
         )
 
 
-def check_connection(connection, trials, optimizer) -> None:
+def check_connection(connection, trials, rule) -> None:
     """Refuse a connection that e-prop cannot train, or that learns already."""
     if not isinstance(connection, Projection | Graded | EligibilitySynapses):
         raise TypeError(
@@ -67,7 +67,8 @@ def check_connection(connection, trials, optimizer) -> None:
         )
     if getattr(connection, "learner", None) is not None:
         raise LearnerConflictError(f"'{connection.name}' learns already.")
-    optimizer.check(np.asarray(connection.matrix)[connection.mask], connection.name)
+    if rule.learns(connection)[0]:
+        rule.optimizer.check(np.asarray(connection.matrix)[connection.mask], connection.name)
 
 
 def check_network(connections, trials, readout) -> None:

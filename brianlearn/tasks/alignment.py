@@ -98,7 +98,7 @@ class Alignment:
         ValueError
             If a label is not the number of a class.
         """
-        labels = np.asarray(labels)
+        labels = plain_array(labels, "labels", booleans=True)
         if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(
                 f"labels is {labels.dtype} {labels.shape}, but must be a row of whole numbers."
@@ -147,7 +147,8 @@ class Alignment:
         >>> task.misalignment(delays)[:, 0]
         array([ 0.  ,  0.25, -3.  ])
         """
-        return real_numbers(delays, "delays, in steps,") - self.best(pairs)[1]
+        shape = self.inputs, self.classes
+        return real_numbers(delays, "delays, in steps,", shape=shape) - self.best(pairs)[1]
 
 
 def same_pattern(

@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from brianlearn.checks import plain_array, real_numbers
+from brianlearn.checks import real_numbers
 
 __all__ = ["best", "output"]
 
@@ -51,7 +51,7 @@ def output(raster, delays, tau: float, pairs: str = "first", interpolate: bool =
     >>> round(float(output(spikes, [[4], [0]], tau=10)[0]), 3)  # 1/(1 - exp(-2/10))
     5.517
     """
-    delays = plain_array(delays, "delays, in steps,").astype(float)
+    delays = real_numbers(delays, "delays, in steps,")
     classes, inputs, _ = np.shape(raster)
     if delays.shape != (inputs, classes):
         raise ValueError(

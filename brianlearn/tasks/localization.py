@@ -168,7 +168,7 @@ class Localization:
             raise ValueError(
                 f"counts has the shape {counts.shape}, but must be samples x {self.sound} x 2."
             )
-        if counts.size and (counts.min() < 0 or counts.max() > self.fibres):
+        if counts.size and not (counts.min() >= 0 and counts.max() <= self.fibres):
             raise ValueError(
                 f"counts lie within {counts.min()} and {counts.max()}, but an ear has "
                 f"{self.fibres} fibres."
@@ -228,7 +228,8 @@ def median_error(probabilities, labels) -> float:
     >>> median_error(np.full((36, 36), 1/36), np.arange(36))  # that of a guess
     45.0
     """
-    return float(np.abs(median(probabilities) - IPDS[whole_numbers(labels, "labels")]).mean())
+    medians = median(probabilities)
+    return float(np.abs(medians - IPDS[_classes(labels, len(medians))]).mean())
 
 
 def accuracy(probabilities, labels) -> float:
@@ -239,7 +240,18 @@ def accuracy(probabilities, labels) -> float:
     >>> accuracy(np.eye(36), np.arange(36))
     1.0
     """
-    return float(np.mean(_checked(probabilities).argmax(axis=1) == whole_numbers(labels, "labels")))
+    found = _checked(probabilities).argmax(axis=1)
+    return float(np.mean(found == _classes(labels, len(found))))
+
+
+def _classes(labels, samples):
+    """Labels as an array, if there is one for each sample."""
+    labels = whole_numbers(labels, "labels")
+    if labels.shape != (samples,) or not np.isin(labels, range(len(IPDS))).all():
+        raise ValueError(
+            f"labels is {labels.shape}, but must be {samples} classes within 0 and {len(IPDS) - 1}."
+        )
+    return labels
 
 
 def _checked(probabilities):
