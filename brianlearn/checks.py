@@ -13,6 +13,7 @@ from brian2.units.fundamentalunits import (
 )
 
 __all__ = [
+    "check_flag",
     "check_unit",
     "check_whole",
     "find_array",
@@ -67,6 +68,12 @@ def is_number(value) -> bool:
 def is_whole(value, least: int) -> bool:
     """Whether it is one whole number, from the least on, and neither True nor False."""
     return is_number(value) and isinstance(value, numbers.Integral) and value >= least
+
+
+def check_flag(name: str, value) -> None:
+    """Refuse what is neither True nor False, with a TypeError that names it."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} is {value!r}, but must be True or False.")
 
 
 def check_whole(name: str, value, least: int) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 from brian2.groups.subgroup import Subgroup
 
-from brianlearn.checks import find_array, plain_array, real_numbers
+from brianlearn.checks import check_flag, find_array, plain_array, real_numbers
 
 __all__ = [
     "check_mask",
@@ -56,6 +56,7 @@ def count_samples(source, target, shape):
 
 def mask_of(weights, mask, autapses):
     """Which pairs are connected: those of ``mask``, or those whose weight is not 0."""
+    check_flag("autapses", autapses)
     shape = weights.shape
     mask = weights != 0 if mask is None else check_mask(mask, shape)
     if not autapses:

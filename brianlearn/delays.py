@@ -13,7 +13,7 @@ import numpy as np
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
 
-from brianlearn.checks import plain_array
+from brianlearn.checks import check_flag, plain_array
 from brianlearn.errors import DelayError
 
 __all__ = ["Delayed", "Delays", "all_trials", "in_steps", "propagate_delayed"]
@@ -119,6 +119,7 @@ class Delays:
         brianlearn.errors.DelayError
             If a delay is negative, no number, or longer than ``max_delay``.
         """
+        check_flag("interpolate", interpolates)
         steps = in_steps(delay, dt, "delay, such as 2*ms,")
         maximum = longest = steps.max() if steps.size else 0
         if max_delay is not None:

@@ -9,7 +9,7 @@ from brian2.units.allunits import hertz
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import schedule
-from brianlearn.checks import is_number, real_numbers
+from brianlearn.checks import check_flag, is_number, real_numbers
 from brianlearn.decay import check_decay, decay_in
 from brianlearn.kernel import Kernel
 
@@ -71,6 +71,7 @@ class FiringRate:
             raise TypeError(f"c_reg is {self.c_reg!r}, but must be a number without unit.")
         if not (0 <= self.c_reg < np.inf and rate >= 0):
             raise ValueError(f"{self}: strength and rate must be finite, and not negative.")
+        check_flag("rate_per_step", self.rate_per_step)
         if self.kappa is not None:
             check_decay(self.kappa, "The kappa of FiringRate")
 

@@ -11,6 +11,7 @@ from brian2.groups.neurongroup import NeuronGroup
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.units.fundamentalunits import get_dimensions
 
+from brianlearn.checks import check_whole
 from brianlearn.parameter import Parameter, check_variable
 from brianlearn.schedule import Moment
 from brianlearn.spikes import look_for_spikes
@@ -119,7 +120,7 @@ class Template:
             If a keyword is no parameter; the message lists those that are. If it is one that the
             equations compute.
         ValueError
-            If a value is no number, or there are several, but not ``N``.
+            If ``N`` is no whole number, a value no number, or there are several, but not ``N``.
         brian2.DimensionMismatchError
             If a value has other units than the parameter.
 
@@ -131,6 +132,7 @@ class Template:
         >>> print(varied.tau_m[:])
         [10. 20. 30.] ms
         """
+        check_whole("N", N, 1)
         values = self.values(**overrides)
         equations = self._with_variables(N, values)
         group = NeuronGroup(

@@ -33,7 +33,7 @@ class Draws:
     @classmethod
     def published(cls, N: int, seed: int, p: float, G: float, Q: float, balanced: bool) -> "Draws":
         """Draw with NumPy's legacy generator, so that a seed means the published network."""
-        check_whole("N", N, 1)
+        check_whole("N", N, 1)  # before it is drawn
         check_whole("seed", seed, 0)
         for name, number in {"p": p, "G": G, "Q": Q}.items():
             if not is_number(number):

@@ -370,6 +370,7 @@ def test_one_number(name):
 COUNTS = {
     "EProp(trials_per_update)": lambda v: EProp(trials_per_update=v),
     "EligibilitySynapses(samples)": lambda v: online(samples=v),
+    "Template.neurons(N)": eprop_lif.neurons,
     "NMNIST(steps)": lambda v: NMNIST(steps=v),
     "same_pattern(classes)": lambda v: same_pattern(1, v, length=3, padding=4),
     "Sequence(interval)": lambda v: Sequence(interval=v),
@@ -383,6 +384,23 @@ def test_one_whole_number(name):
         COUNTS[name](good)
     bad = [True, 1.0, "1", None, [1], 1 * mV, 0, -1, np.nan]
     refuse(COUNTS[name], {repr(one): one for one in bad})
+
+
+FLAGS = {
+    "Projection(autapses)": lambda v: matrix(autapses=v),
+    "Projection(interpolate)": lambda v: matrix(delay=1 * ms, interpolate=v),
+    "EligibilitySynapses(interpolate)": lambda v: online(delay=1 * ms, interpolate=v),
+    "EProp(average)": lambda v: EProp(average=v),
+    "EProp(each_step)": lambda v: EProp(update="spike", each_step=v),
+    "FiringRate(rate_per_step)": lambda v: FiringRate(rate_per_step=v),
+}
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_true_or_false(name):
+    for good in (True, False, np.bool_(True)):
+        FLAGS[name](good)
+    refuse(FLAGS[name], {repr(one): one for one in ("no", 1, 0.0, None, [True])})
 
 
 @pytest.mark.parametrize("door", [lambda v: matrix(mask=v), lambda v: online(mask=v)])

@@ -200,6 +200,16 @@ def test_neurons_note_what_is_needed(network):
 NOT_ADAPTING = {"beta": 0.7, "tau_adapt": 30 * ms}
 
 
+def test_bounds_are_those_of_weights_that_learn(network):
+    """Others stay where they are, wherever that is."""
+    names = [one.name for one in network.connections]
+    optimizer = GradientDescent(1e-3, lower=2.0)  # above all of them
+    with pytest.raises(ValueError, match="outside the optimizer's bounds"):
+        network.attach(optimizer=optimizer, learn={names[0]: (), names[1]: ()})
+    network.connections[2].set_matrix(3 * ONES["w_out"])
+    network.attach(optimizer=optimizer, learn={names[0]: (), names[1]: ()})
+
+
 def test_a_namespace_does_not_make_neurons_adapt(numpy_target):
     """What many groups share says nothing of one; what the group itself uses, does."""
     plain = eprop_lif.neurons(4)

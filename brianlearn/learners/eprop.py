@@ -8,7 +8,7 @@ from brian2.groups.neurongroup import NeuronGroup
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import schedule
-from brianlearn.checks import is_whole, real_numbers
+from brianlearn.checks import check_flag, is_whole, real_numbers
 from brianlearn.errors import DelayError
 from brianlearn.feedback import Feedback, Symmetric
 from brianlearn.graded import Graded
@@ -148,8 +148,7 @@ class EProp:
                 f"trials_per_update is {self.trials_per_update!r}, but must be 1 or more."
             )
         for name in ("average", "each_step"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise TypeError(f"{name} is {getattr(self, name)!r}, but must be True or False.")
+            check_flag(name, getattr(self, name))
         listed = [*self.learn.values()] if isinstance(self.learn, dict) else [self.learn]
         for one in listed:
             if not isinstance(one, tuple | list | set) or not set(one) <= {"weights", "delays"}:
