@@ -133,10 +133,11 @@ class Events:
         check_size(path, len(data))
         event = np.frombuffer(data, EVENT)
         word = event["word"].astype(np.uint32)
-        y, time = word >> 24, word & 0x7FFFFF
+        parts = word >> 24, (word >> 23) & 1, word & 0x7FFFFF
+        y, polarity, time = (part.view(np.int32) for part in parts)
         marks = y == OVERFLOW
         overflows = np.count_nonzero(marks)
-        columns = event["x"], y, (word >> 23) & 1, time
+        columns = event["x"], y, polarity, time
         if overflows:
             columns = (*columns[:3], time + _LATER * np.cumsum(marks))
             columns = (values[~marks] for values in columns)
