@@ -2,11 +2,41 @@
 
 import numpy as np
 from brian2.groups.subgroup import Subgroup
-from brian2.units.fundamentalunits import Quantity, get_dimensions
 
-from brianlearn.checks import check_unit
+from brianlearn.checks import check_flag, find_array, plain_array, real_numbers
 
-__all__ = ["check_fit", "compressed_rows", "connected_pairs", "count_samples", "mask_of"]
+__all__ = [
+    "check_mask",
+    "compressed_rows",
+    "count_samples",
+    "find_heard",
+    "mask_of",
+    "weights_onto",
+]
+
+
+def find_heard(target, variable: str):
+    """The variable of the targets that a connection sets or adds to: real numbers, one each.
+
+    Raises
+    ------
+    KeyError
+        If there is none of that name.
+    TypeError
+        If it holds no real numbers, or all targets share one.
+    """
+    found = find_array(target, variable)
+    if found.scalar:
+        raise TypeError(f"'{variable}' of '{target.name}' is shared: each neuron needs its own.")
+    if found.dtype != np.float64:
+        raise TypeError(f"'{variable}' of '{target.name}' does not hold real numbers.")
+    return found
+
+
+def weights_onto(weights, target, variable: str) -> np.ndarray:
+    """Weights without the unit that they must have; what they are added to decides on it."""
+    what = f"A weight onto '{target.name}', which is added to '{variable}',"
+    return real_numbers(weights, what, target.variables[variable].dim)
 
 
 def count_samples(source, target, shape):
@@ -26,10 +56,9 @@ def count_samples(source, target, shape):
 
 def mask_of(weights, mask, autapses):
     """Which pairs are connected: those of ``mask``, or those whose weight is not 0."""
-    shape = np.shape(weights)
-    mask = np.asarray(weights) != 0 if mask is None else np.array(mask)
-    if mask.shape != shape or mask.dtype != bool:
-        raise ValueError(f"mask is {mask.dtype} {mask.shape}, but must be bool {shape}.")
+    check_flag("autapses", autapses)
+    shape = weights.shape
+    mask = weights != 0 if mask is None else check_mask(mask, shape)
     if not autapses:
         if shape[0] != shape[1]:
             raise ValueError(f"autapses need as many sources as targets, but weights is {shape}.")
@@ -37,25 +66,16 @@ def mask_of(weights, mask, autapses):
     return mask
 
 
-def connected_pairs(weights, mask):
-    """Source, target and weight (with unit) of the pairs in ``mask``."""
-    i, j = np.nonzero(mask)
-    values = np.asarray(weights, dtype=float)[i, j]
-    return i, j, Quantity(values, dim=get_dimensions(weights))
+def check_mask(mask, shape) -> np.ndarray:
+    """A copy of a mask; an error if it holds something else than True and False."""
+    mask = np.array(plain_array(mask, "mask", booleans=True))
+    if mask.shape != shape or mask.dtype != bool:
+        raise ValueError(f"mask is {mask.dtype} {mask.shape}, but must be bool {shape}.")
+    return mask
 
 
-def check_fit(weights, target, variable):
-    """Refuse weights that are no numbers, or not in units of the variable that they add to."""
-    if not np.isfinite(np.asarray(weights, dtype=float)).all():
-        raise ValueError(f"A weight onto '{target.name}' is not a finite number.")
-    what = f"A weight onto '{target.name}', which is added to '{variable}',"
-    check_unit(weights, target.variables[variable].dim, what)
-
-
-def compressed_rows(weights, i, j, n_source, n_target):
+def compressed_rows(values, i, j, n_source, n_target):
     """Connections sorted by source, then target: row starts, targets, weights, and the order."""
-    dim = get_dimensions(weights)
-    values = np.asarray(weights, dtype=float)
     if not i.shape == j.shape == values.shape or i.ndim != 1:
         raise ValueError(f"i, j and weights differ in shape: {i.shape}, {j.shape}, {values.shape}.")
     if not len(i):
@@ -69,4 +89,4 @@ def compressed_rows(weights, i, j, n_source, n_target):
     if np.any((np.diff(i) == 0) & (np.diff(j) == 0)):
         raise ValueError("A pair of neurons is connected twice; a Projection has one weight each.")
     rows = np.concatenate([[0], np.cumsum(np.bincount(i, minlength=n_source))])
-    return rows.astype(np.int32), j.astype(np.int32), Quantity(values, dim=dim), order
+    return rows.astype(np.int32), j.astype(np.int32), values, order

@@ -6,7 +6,7 @@ import numpy as np
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity, get_dimensions
 
-from brianlearn.checks import check_unit
+from brianlearn.checks import check_unit, is_number
 
 __all__ = ["check_decay", "decay_in"]
 
@@ -23,10 +23,10 @@ def check_decay(value, name: str) -> None:
     """
     if isinstance(value, Quantity):
         check_unit(value, second.dim, name)
-        if np.ndim(value) or not float(value) > 0:
+        if np.ndim(value) or not 0 < float(value) < np.inf:
             raise ValueError(f"{name} is {value}, but a time constant is one number above 0.")
         return
-    if not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
+    if not is_number(value) or not 0 <= value <= 1:
         raise ValueError(
             f"{name} is {value!r}, but must be a factor per time step from 0 to 1, or a time "
             "constant."

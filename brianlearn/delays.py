@@ -13,7 +13,7 @@ import numpy as np
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
 
-from brianlearn.checks import check_clocks, check_unit
+from brianlearn.checks import check_clocks, check_flag, plain_array
 from brianlearn.errors import DelayError
 
 __all__ = ["Delayed", "Delays", "all_trials", "in_steps", "propagate_delayed"]
@@ -68,9 +68,7 @@ def in_steps(delay, dt, what: str) -> np.ndarray:
     brian2.DimensionMismatchError
         Naming ``what``, if they are no times.
     """
-    delay = Quantity(delay)
-    check_unit(delay, second.dim, what)
-    steps = np.asarray(delay, dtype=float) / float(dt)
+    steps = plain_array(delay, what, second.dim) / float(dt)
     near = np.round(2 * steps) / 2
     return np.where(np.abs(steps - near) <= 1e-9 * np.maximum(1, np.abs(steps)), near, steps)
 
@@ -125,9 +123,12 @@ class Delays:
         brianlearn.errors.DelayError
             If a delay is negative, no number, or longer than ``max_delay``.
         """
+        check_flag("interpolate", interpolates)
         steps = in_steps(delay, dt, "delay, such as 2*ms,")
         maximum = longest = steps.max() if steps.size else 0
         if max_delay is not None:
+            if np.ndim(max_delay):
+                raise ValueError(f"max_delay is {np.shape(max_delay)}, but must be one time.")
             maximum = float(in_steps(max_delay, dt, "max_delay, such as 20*ms,"))
             longest = max_delay
         if not 0 <= maximum < np.inf:
@@ -193,7 +194,7 @@ class Delays:
 
     def stored(self, steps, mask, dt) -> np.ndarray:
         """The opposite of `matrix`; the errors are those of `of`."""
-        steps = np.asarray(steps, dtype=float)
+        steps = plain_array(steps, "delays").astype(float)
         if steps.ndim != 2 or steps.shape != (mask.shape if self.strides[2] else self.shape):
             raise ValueError(f"delays is {steps.shape}, but must be {self.shape}.")
         steps = steps[mask] if self.strides[2] else steps.ravel()

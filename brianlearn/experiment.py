@@ -1,10 +1,8 @@
 """The one face of all scripts: common flags, a folder of results, errors in a sentence."""
 
 import argparse
-import contextlib
 import importlib.metadata
 import json
-import os
 import platform
 import sys
 import tempfile
@@ -97,11 +95,12 @@ def _check_writable(folder: Path) -> None:
 
 def process_age() -> float:
     """Seconds since this process began: what a user has waited so far."""
-    with contextlib.suppress(OSError):  # Linux counts a process's start in ticks since boot
-        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        uptime = float(Path("/proc/uptime").read_text().split()[0])
-        return uptime - ticks / os.sysconf("SC_CLK_TCK")
-    return time.process_time()
+    import psutil  # which takes a while
+
+    began = psutil.Process().create_time()
+    if hasattr(time, "CLOCK_BOOTTIME"):  # Linux, whose time of boot is rounded to seconds
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - (began - psutil.boot_time())
+    return time.time() - began
 
 
 def write(

@@ -5,8 +5,8 @@ from importlib.resources import files
 import numpy as np
 
 from brianlearn import schedule
-from brianlearn.checks import check_clocks, check_unit, find_array
-from brianlearn.connectivity import count_samples
+from brianlearn.checks import check_clocks, check_unit, find_array, real_numbers
+from brianlearn.connectivity import count_samples, find_heard
 from brianlearn.kernel import Kernel
 
 __all__ = ["Graded"]
@@ -50,8 +50,11 @@ class Graded(Kernel):
         If a group has no such variable.
     brian2.DimensionMismatchError
         If they have different units.
+    TypeError
+        If weights or bias are no real numbers, or views of a group's variable.
     ValueError
-        If the shapes do not fit the groups, or these take different time steps.
+        If the shapes do not fit the groups, a number is not finite, or the groups take different
+        time steps.
 
     Examples
     --------
@@ -69,18 +72,15 @@ class Graded(Kernel):
         name: str = "graded*",
     ):  # fmt: skip
         read_unit = find_array(source, reads).dim
-        check_unit(find_array(target, variable).dim, read_unit, f"'{variable}' of '{target.name}'")
+        check_unit(find_heard(target, variable).dim, read_unit, f"'{variable}' of '{target.name}'")
         check_clocks(f"'{name}'", source, target)
         self.source, self.target, self.variable, self.reads = source, target, variable, reads
-        weights = np.asarray(weights, dtype=float)
+        weights = real_numbers(weights, f"A weight onto '{target.name}'")
         self.samples, self.shape = count_samples(source, target, weights.shape), weights.shape
         self.has_bias = bias is not None
         if self.has_bias:
-            if np.shape(bias) != self.shape[1:]:
-                raise ValueError(f"bias is {np.shape(bias)}, but must be {self.shape[1:]}.")
+            bias = real_numbers(bias, "bias", shape=self.shape[1:])
             weights = np.vstack([weights, bias])
-        if not np.isfinite(weights).all():
-            raise ValueError(f"A weight onto '{target.name}' is not a finite number.")
         self.mask = np.ones(weights.shape, dtype=bool)
         super().__init__(
             read,
@@ -119,8 +119,6 @@ class Graded(Kernel):
         return np.array(self._array("weights")).reshape(self.mask.shape)
 
     def set_matrix(self, weights) -> None:
-        """Set all weights, and the bias if there is one; a ValueError if the shape is another."""
-        weights = np.asarray(weights, dtype=float)
-        if weights.shape != self.mask.shape:
-            raise ValueError(f"weights is {weights.shape}, but must be {self.mask.shape}.")
+        """Set all weights, and the bias if there is one; the errors are those of a new one."""
+        weights = real_numbers(weights, "weights", shape=self.mask.shape)
         self.variables["weights"].set_value(weights.ravel())

@@ -49,7 +49,7 @@ int mean_squared_error(Array<int64_t> step, Array<int64_t> steps, Array<double> 
     if (gain != 0) {
         double sum = 0;
         for (size_t k = 0; k < v.size; k++) {
-            sum += error[k] * error[k];
+            sum += error[k] * (v[k] - target[k]);
             output_sum[k] += output[k];
             target_sum[k] += target[k];
         }

@@ -6,6 +6,7 @@ from importlib.resources import files
 import numpy as np
 
 from brianlearn import schedule
+from brianlearn.checks import is_number
 from brianlearn.errors import DivergenceError
 from brianlearn.kernel import Kernel, Scratch
 
@@ -24,12 +25,13 @@ _FAULTS = {
 
 def mean_squared_error(step, steps, window, open_steps, recording, samples, v, target, output,
                        error, output_sum, target_sum, total, loss, accuracy):  # fmt: skip
-    """The Python form: half the squared error, summed over the window and over the readouts."""
+    """The Python form: half the squared distance, times its window, summed over the readouts."""
     _begin(step, total, output_sum, target_sum)
     output[:] = v
-    error[:] = window[step[0]] * (v - target)
+    distance = v - target
+    error[:] = window[step[0]] * distance
     if window[step[0]]:
-        total += 0.5 * (error @ error)
+        total += 0.5 * (error @ distance)
         output_sum += output
         target_sum += target
     return _judge(step, steps, samples, total, loss, accuracy, output_sum, target_sum)
@@ -155,6 +157,9 @@ class Loss:
 class MeanSquaredError(Loss):
     """Half the squared difference of membrane and target, summed over readouts and window.
 
+    Where the window holds factors, each step counts as often as its factor says: the loss is the
+    sum of ``window*(v - target)**2/2``, of which ``error = window*(v - target)`` is the derivative.
+
     Examples
     --------
     >>> loss = MeanSquaredError()
@@ -166,6 +171,10 @@ class MeanSquaredError(Loss):
 @dataclass(frozen=True)
 class CrossEntropy(Loss):
     """Cross-entropy of the softmax over a sample's readouts, averaged over the learning window.
+
+    Where the window holds factors, each step counts as often as its factor says, and the sum is
+    divided by the number of steps whose factor is not 0. The gradient is that of the sum; with
+    ``EProp(average=True)``, that of the average.
 
     The largest membrane is subtracted before the exponential is taken, so that it cannot overflow.
 
@@ -206,7 +215,7 @@ class BestSoFar(Loss):
     state = ("best",)
 
     def __post_init__(self):
-        if not 0 <= self.aspiration < np.inf:
+        if not (is_number(self.aspiration) and 0 <= self.aspiration < np.inf):
             raise ValueError(f"aspiration is {self.aspiration!r}, but must be a number from 0 on.")
 
     def own(self, trials, readouts):

@@ -6,6 +6,7 @@ from importlib.resources import files
 import numpy as np
 
 from brianlearn import schedule
+from brianlearn.checks import is_number
 from brianlearn.errors import DivergenceError
 from brianlearn.kernel import Kernel
 
@@ -83,7 +84,7 @@ class Optimizer:
     def __post_init__(self):
         for field in fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, int | float | np.number):
+            if not is_number(value):
                 raise TypeError(f"{field.name} is {value!r}, but must be a number without unit.")
             if np.isnan(value):
                 raise ValueError(f"{field.name} is not a number.")
@@ -94,7 +95,7 @@ class Optimizer:
     @staticmethod
     def check_rate(value) -> None:
         """Refuse a learning rate that is negative, infinite or no number."""
-        if not (isinstance(value, int | float | np.number) and 0 <= value < np.inf):
+        if not (is_number(value) and 0 <= value < np.inf):
             raise ValueError(f"learning_rate is {value!r}, but must be a number from 0 on.")
 
     def check(self, weights, name: str) -> None:

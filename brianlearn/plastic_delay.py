@@ -9,7 +9,14 @@ from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import record
-from brianlearn.checks import check_clocks, check_unit, find_array
+from brianlearn.checks import (
+    check_clocks,
+    check_unit,
+    find_array,
+    is_whole,
+    plain_array,
+    real_numbers,
+)
 from brianlearn.errors import DelayError
 from brianlearn.kernel import Kernel, Queues, Steps, at_runtime
 from brianlearn.move_delays import ROUNDING, faults, move_delays
@@ -116,8 +123,8 @@ class PlasticDelay(Kernel):
         held = _variable(synapses, variable)
         if rounding not in ROUNDING:
             raise ValueError(f"rounding is '{rounding}', but must be 'nearest' or 'down'.")
-        if int(shift) != shift or shift < 0:
-            raise ValueError(f"shift is {shift}, but must be a whole number of steps from 0 on.")
+        if not is_whole(shift, 0):
+            raise ValueError(f"shift is {shift!r}, but must be a whole number of steps from 0 on.")
         if max_delay is not None and not Steps(max_delay, "max_delay").time >= 0 * second:
             raise ValueError(f"max_delay is {max_delay}, but must not be negative.")
         if every is not None and not Steps(every, "every").time > 0 * second:
@@ -196,8 +203,10 @@ class PlasticDelay(Kernel):
         IndexError
             If there is no such synapse.
         """
-        check_unit(delays, second.dim, f"A delay of '{self.synapses.name}'")
-        values = np.asarray(delays, dtype=float)
+        what = f"A delay of '{self.synapses.name}'"
+        values = plain_array(delays, what, second.dim).astype(float)
+        if not isinstance(indices, slice):
+            indices = plain_array(indices, "indices", booleans=True, whole=True)
         longest = np.inf if self.max_delay is None else float(self.max_delay)
         if not np.all((values >= 0) & (values <= longest * (1 + 1e-9)) & np.isfinite(values)):
             raise DelayError(
@@ -209,7 +218,7 @@ class PlasticDelay(Kernel):
             return
         held = self._array("delays")
         held[indices] = values
-        if isinstance(indices, slice) or np.asarray(indices).dtype == bool:
+        if isinstance(indices, slice) or indices.dtype == bool:
             indices = np.arange(len(held))[indices]
         self._announce(np.ravel(indices) % len(held))
 
@@ -236,7 +245,7 @@ class PlasticDelay(Kernel):
         ValueError
             If it is damaged, or of another number of synapses.
         """
-        delays = record.load(path, "delays")["delays"]
+        delays = real_numbers(record.load(path, "delays")["delays"], f"'{path}'").ravel()
         if self._number not in (None, len(delays)):
             raise ValueError(
                 f"'{path}' holds {len(delays)} delays, but '{self.synapses.name}' has "

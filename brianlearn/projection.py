@@ -5,16 +5,17 @@ from importlib.resources import files
 import numpy as np
 from brian2.groups.subgroup import Subgroup
 from brian2.synapses.synapses import Synapses
-from brian2.units.fundamentalunits import Quantity, get_dimensions
+from brian2.units.allunits import second
+from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import delays, schedule
-from brianlearn.checks import check_clocks, check_unit, find_array
+from brianlearn.checks import check_clocks, find_array, plain_array, real_numbers, whole_numbers
 from brianlearn.connectivity import (
-    check_fit,
     compressed_rows,
-    connected_pairs,
     count_samples,
+    find_heard,
     mask_of,
+    weights_onto,
 )
 from brianlearn.delays import Delayed
 from brianlearn.errors import DelayError
@@ -112,9 +113,12 @@ class Projection(Delayed, Kernel):
         If the target has no such variable.
     brian2.DimensionMismatchError
         If the weights are not in units of the variable, or the delays are no times.
+    TypeError
+        If the source never spikes, weights are no real numbers, or indices no whole ones; or if
+        they are views of a group's variable, whose values change.
     ValueError
-        If the shape does not fit the groups, an index lies outside them, a pair occurs twice, or
-        the groups take different time steps.
+        If the shape does not fit the groups, an index lies outside them, a pair occurs twice, a
+        weight is not finite, or the groups take different time steps.
     brianlearn.errors.DelayError
         If a delay is negative or longer than ``max_delay``, at the start or in a run.
 
@@ -152,36 +156,39 @@ class Projection(Delayed, Kernel):
         spiking = source.source if isinstance(source, Subgroup) else source
         if "_spikespace" not in spiking.variables:
             raise TypeError(f"'{source.name}' has no threshold: it never spikes.")
-        if find_array(target, variable).scalar:
-            raise TypeError(
-                f"'{variable}' of '{target.name}' is shared: each neuron needs its own."
-            )
+        dim = find_heard(target, variable).dim
         check_clocks(f"'{name}'", source, target)
         self.source, self.target, self.variable = source, target, variable
         self.lazy = None  # what brings weights up to date that a learner changes at spikes only
-        listed = i is not None
+        values = weights_onto(weights, target, variable)
+        listed = i is not None or j is not None
         if not listed:
-            shape = np.shape(weights)
+            shape = values.shape
             self.samples = count_samples(source, target, shape)
-            i, j, values = connected_pairs(weights, mask_of(weights, mask, autapses))
+            i, j = np.nonzero(mask_of(values, mask, autapses))
+            values = values[i, j]
         else:
+            if i is None or j is None or mask is not None or not autapses:
+                raise ValueError(
+                    f"'{name}' has i or j, which name each connection: give both, and neither mask "
+                    "nor autapses."
+                )
             self.samples, shape = 1, (len(source), len(target))
-            i, j, values = np.asarray(i), np.asarray(j), weights
+            i, j = whole_numbers(i, "i"), whole_numbers(j, "j")
         self.sources, self.targets = shape
-        check_fit(values, target, variable)
         rows, columns, values, order = compressed_rows(values, i, j, *shape)
         self.is_dense = len(columns) > _DENSE * np.prod(shape)
         self.mask = np.zeros(shape, dtype=bool)
         self.mask[i, j] = True
-        lists = {"rows": rows, "columns": columns, "weights": values}
+        lists = {"rows": rows, "columns": columns, "weights": Quantity(values, dim=dim)}
         if self.is_dense:
             matrix = np.zeros(shape)
             matrix[self.mask] = values
-            lists = {"weights": Quantity(matrix, dim=get_dimensions(values))}
+            lists = {"weights": Quantity(matrix, dim=dim)}
         form, header = propagate_dense if self.is_dense else propagate, _HEADER
         self.layout = None
         if delay is not None:
-            delay = Quantity(delay)
+            delay = plain_array(delay, "delay, such as 2*ms,", second.dim) * second
             if listed and delay.shape == i.shape:
                 delay = delay[order]
             self.layout = delays.Delays.of(
@@ -253,12 +260,12 @@ class Projection(Delayed, Kernel):
         Raises
         ------
         ValueError
-            If the shape is another, or a weight is given where there is no connection.
+            If the shape is another, a weight is not finite, or given where there is no connection.
         brian2.DimensionMismatchError
             If the weights have another unit.
         """
-        check_unit(weights, self.variables["weights"].dim, f"A weight of '{self.name}'")
-        values = np.asarray(weights, dtype=float)
+        dim = self.variables["weights"].dim
+        values = real_numbers(weights, f"A weight of '{self.name}'", dim)
         if values.shape != self.mask.shape:
             raise ValueError(f"weights is {values.shape}, but must be {self.mask.shape}.")
         if np.any(values[~self.mask]):

@@ -9,7 +9,7 @@ from brian2.units.allunits import hertz
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import schedule
-from brianlearn.checks import check_unit
+from brianlearn.checks import check_flag, is_number, real_numbers
 from brianlearn.decay import check_decay, decay_in
 from brianlearn.kernel import Kernel
 
@@ -49,6 +49,8 @@ class FiringRate:
     ------
     brian2.DimensionMismatchError
         If ``rate`` is no frequency, or ``kappa`` has a unit other than a time's.
+    TypeError
+        If ``c_reg`` is no number.
     ValueError
         If a number lies outside its bounds.
 
@@ -64,9 +66,12 @@ class FiringRate:
     rate_per_step: bool = False
 
     def __post_init__(self):
-        check_unit(self.rate, hertz.dim, "The rate of FiringRate")
-        if not (self.c_reg >= 0 and self.rate >= 0 * hertz):
-            raise ValueError(f"{self}: strength and rate must not be negative.")
+        rate = real_numbers(self.rate, "The rate of FiringRate", hertz.dim, shape=())
+        if not is_number(self.c_reg):
+            raise TypeError(f"c_reg is {self.c_reg!r}, but must be a number without unit.")
+        if not (0 <= self.c_reg < np.inf and rate >= 0):
+            raise ValueError(f"{self}: strength and rate must be finite, and not negative.")
+        check_flag("rate_per_step", self.rate_per_step)
         if self.kappa is not None:
             check_decay(self.kappa, "The kappa of FiringRate")
 

@@ -33,6 +33,8 @@ class Surrogate:
 
     Raises
     ------
+    TypeError
+        If it is no text.
     ValueError
         If the expression does not depend on ``d``.
 
@@ -47,6 +49,8 @@ class Surrogate:
     citation: str = ""
 
     def __post_init__(self):
+        if not isinstance(self.expression, str):
+            raise TypeError(f"The surrogate is {self.expression!r}, but must be an expression.")
         if "d" not in get_identifiers(self.expression):
             raise ValueError(
                 f"The surrogate '{self.expression}' does not depend on d, the distance of the "

@@ -5,30 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from brian2.equations.equations import Equations
+import numpy as np
+from brian2.equations.equations import FLOAT, PARAMETER, Equations, SingleEquation
 from brian2.groups.neurongroup import NeuronGroup
 from brian2.stateupdaters.base import StateUpdateMethod
-from brian2.units.fundamentalunits import Quantity, get_dimensions
+from brian2.units.fundamentalunits import get_dimensions
 
-from brianlearn.checks import check_unit
+from brianlearn.checks import check_whole
+from brianlearn.parameter import Parameter, check_variable
 from brianlearn.schedule import Moment
 from brianlearn.spikes import look_for_spikes
 
 __all__ = ["Parameter", "Template"]
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A constant of a model: its published value (with unit) and a word on what it is."""
-
-    value: Quantity | float
-    description: str
-
-    def checked(self, name: str, value, template: str):
-        """``value``, if it has this parameter's dimensions; an error that names it, if not."""
-        dim = get_dimensions(self.value)
-        check_unit(value, dim, f"{template}: {name} ({self.description})")
-        return value
 
 
 @dataclass(frozen=True)
@@ -115,41 +103,72 @@ class Template:
     def neurons(self, N: int, *, name: str | None = None, **overrides) -> NeuronGroup:
         """A group of ``N`` such neurons; keywords replace parameters.
 
+        A parameter with a value for each neuron becomes a variable, as by the line ``tau_m : second
+        (constant)``; one that is a variable already is set to the keyword's value, or to its own.
+
         Parameters
         ----------
         N : int
         name : str, optional
             The group's name; by default the template's.
         **overrides
-            New values of parameters, with units.
+            New values of parameters, with units: one, or ``N`` of them.
 
         Raises
         ------
         TypeError
-            If a keyword is no parameter; the message lists those that are.
+            If a keyword is no parameter; the message lists those that are. If it is one that the
+            equations compute.
+        ValueError
+            If ``N`` is no whole number, a value no number, or there are several, but not ``N``.
         brian2.DimensionMismatchError
             If a value has other units than the parameter.
+
+        Examples
+        --------
+        >>> from brian2 import ms
+        >>> from brianlearn.models import eprop_lif
+        >>> varied = eprop_lif.neurons(3, tau_m=[10, 20, 30]*ms)
+        >>> print(varied.tau_m[:])
+        [10. 20. 30.] ms
         """
+        check_whole("N", N, 1)
+        values = self.values(**overrides)
+        equations = self._with_variables(N, values)
         group = NeuronGroup(
             N,
-            self.equations,
+            equations,
             threshold=self.threshold,
             reset=self.reset,
             refractory=self.refractory,
             method=IntegrateThenUpdate(self.method, self.update) if self.update else self.method,
-            namespace=self._namespace(overrides),
+            namespace={key: value for key, value in values.items() if key not in equations},
             name=name or f"{self.name}*",
         )
+        for key, value in values.items():
+            if key in equations and equations[key].type == PARAMETER:
+                variable = group.variables[key]
+                variable.set_value(np.resize(value, variable.size).astype(variable.dtype))
         if re.fullmatch(r"\w+ > 0", self.threshold or "") and self.update:
             look_for_spikes(group, self.threshold.split()[0])
         if self.moment:
             group.state_updater.when, group.state_updater.order = self.moment
         return group
 
-    def _namespace(self, overrides):
-        """The parameters that no equation has made a variable of the group."""
-        values = self.values(**overrides)
-        return {name: value for name, value in values.items() if name not in self.equations}
+    def _with_variables(self, N, values):
+        """The equations, with a variable for each parameter that has a value for each neuron."""
+        new = []
+        for name, value in values.items():
+            if name in self.equations:
+                check_variable(self.name, self.parameters[name], self.equations[name], value)
+            if not np.ndim(value):
+                continue
+            if len(value) != N:
+                raise ValueError(f"{self.name}: {name} has {len(value)} values for {N} neurons.")
+            if name not in self.equations:
+                dim = get_dimensions(value)
+                new.append(SingleEquation(PARAMETER, name, dim, FLOAT, flags=["constant"]))
+        return self.equations + Equations(new)
 
     def values(self, **overrides) -> dict:
         """The value of every parameter, with ``overrides`` in place; checked as in `neurons`."""

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from brian2.units.fundamentalunits import DIMENSIONLESS, get_dimensions
+from brian2.units.fundamentalunits import DimensionMismatchError
+
+from brianlearn.checks import plain_array, real_numbers, whole_numbers
 
 __all__ = ["LEARNING", "RECORDING", "Trial"]
 
 LEARNING, RECORDING = 1, 2  # flags
+_SPIKES = ("steps", "indices")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,25 +43,34 @@ class Trial:
 
         ``targets`` is then steps x readouts, or samples x steps x readouts.
 
+        Raises
+        ------
+        ValueError
+            If the raster holds something else than 0 and 1, targets are no finite numbers, or the
+            shapes do not fit.
+        TypeError
+            If they are no numbers, or views of a group's variable.
+        brian2.DimensionMismatchError
+            If they have a unit.
+
         Examples
         --------
         >>> trial = Trial.from_raster([[0, 1], [1, 1]], targets=[[0.5], [0.25]])
         >>> trial.steps, trial.indices
         (array([0, 1, 1], dtype=int32), array([1, 0, 1], dtype=int32))
         """
-        raster = _per_sample(raster, "raster")
+        raster = _per_sample(plain_array(raster, "raster", booleans=True), "raster")
         if not np.isin(raster, (0, 1)).all():
             raise ValueError("raster holds something else than 0 and 1.")
         samples, _, neurons = raster.shape
         steps, sample, neuron = np.nonzero(raster.transpose(1, 0, 2))
         if targets is not None:
-            targets = _per_sample(targets, "targets")
+            targets = _per_sample(real_numbers(targets, "targets", booleans=True), "targets")
             if len(targets) != samples:
                 raise ValueError(f"targets has {len(targets)} samples, but raster {samples}.")
             targets = targets.transpose(1, 0, 2).reshape(targets.shape[1], -1)
-        indices = sample * neurons + neuron
-        steps, indices = steps.astype(np.int32), indices.astype(np.int32)
-        return cls(steps, indices, targets, labels, raster.shape)
+        indices = whole_numbers(sample * neurons + neuron, "The raster's spikes", np.int32)
+        return cls(steps.astype(np.int32), indices, targets, labels, raster.shape)
 
     @classmethod
     def without_spikes(cls, targets=None, labels=None) -> "Trial":
@@ -79,8 +91,9 @@ class Trial:
 
     def to_bytes(self, flags: int) -> bytes:
         """The trial as a block of a file: header, spikes, labels, targets; in eights of bytes."""
-        events = np.column_stack([self.steps, self.indices]).astype(np.int32)
-        labels = np.array([] if self.labels is None else self.labels, dtype=np.int32)
+        spikes = [whole_numbers(getattr(self, name), name, np.int32) for name in _SPIKES]
+        events = np.column_stack(spikes)
+        labels = whole_numbers([] if self.labels is None else self.labels, "labels", np.int32)
         targets = np.array([] if self.targets is None else self.targets, dtype=float)
         header = np.array([len(events), labels.size, targets.size, flags], dtype=np.int64)
         data = b"".join(part.tobytes() for part in (header, events, labels, targets))
@@ -94,17 +107,24 @@ class Trial:
         ValueError
             Saying what lies outside, or which shape it should have.
         """
-        steps, indices = np.asarray(self.steps), np.asarray(self.indices)
         expected = samples, T, N // samples
         if self.raster is not None and self.raster != expected:
             raise ValueError(
                 f"the raster has (samples, steps, neurons) {self.raster}, but the network takes "
                 f"{expected}."
             )
-        for name, values in (("steps", self.steps), ("indices", self.indices)):
-            whole = not np.size(values) or np.issubdtype(np.asarray(values).dtype, np.integer)
-            if not whole or get_dimensions(values) is not DIMENSIONLESS:
-                raise ValueError(f"{name} must be whole numbers without a unit.")
+        try:
+            steps, indices = (whole_numbers(getattr(self, name), name) for name in _SPIKES)
+        except (TypeError, DimensionMismatchError) as error:
+            raise ValueError(
+                f"steps and indices must be whole numbers without a unit: {error}"
+            ) from None
+        self._check_spikes(steps, indices, T, N)
+        self._check_wanted(T, samples, readouts)
+
+    @staticmethod
+    def _check_spikes(steps, indices, T, N):
+        """Refuse spikes outside of the trial or the input, or out of order."""
         if steps.shape != indices.shape or steps.ndim != 1:
             raise ValueError(f"steps and indices differ: {steps.shape} and {indices.shape}.")
         if steps.size and (steps.min() < 0 or steps.max() >= T):
@@ -120,23 +140,37 @@ class Trial:
             raise ValueError("a spike is out of order: sort them by step, then by neuron.")
         if steps.size and np.bincount(steps).max() > N:
             raise ValueError(f"more than {N} spikes in one step, one for each neuron of the input.")
+
+    def _check_wanted(self, T, samples, readouts):
+        """Refuse targets and labels that are not those of the readouts."""
         if not readouts:
+            if self.targets is not None or self.labels is not None:
+                raise ValueError(
+                    "it has targets or labels, but there is no readout: leave them out, or make "
+                    "the Trials with a readout."
+                )
             return
         if (self.targets is None) == (self.labels is None):
             raise ValueError("the readouts need either targets or labels.")
         if self.targets is not None:
-            if get_dimensions(self.targets) is not DIMENSIONLESS:
-                raise ValueError("targets have a unit, but readouts have none.")
             shape = (T, samples * readouts)
             if np.shape(self.targets) != shape:
                 raise ValueError(
                     f"targets has shape {np.shape(self.targets)}, but must be {shape}."
                 )
-            if not np.isfinite(self.targets).all():
-                raise ValueError("targets holds something that is not a finite number.")
+            try:
+                real_numbers(self.targets, "targets", booleans=True)
+            except (TypeError, DimensionMismatchError) as error:
+                raise ValueError(f"targets must be numbers without a unit: {error}") from None
             return
         labels = np.asarray(self.labels)
-        if labels.shape != (samples,) or not np.issubdtype(labels.dtype, np.integer):
+        try:
+            whole_numbers(self.labels, "labels")
+        except (TypeError, DimensionMismatchError) as error:
+            raise ValueError(
+                f"labels is {labels.dtype} {labels.shape}, but must be {samples} integers: {error}"
+            ) from None
+        if labels.shape != (samples,):
             raise ValueError(
                 f"labels is {labels.dtype} {labels.shape}, but must be {samples} integers."
             )

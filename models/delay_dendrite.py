@@ -9,6 +9,7 @@ from itertools import combinations
 from brian2 import ms
 
 from brianlearn import surrogates
+from brianlearn.checks import is_whole
 from brianlearn.surrogates import Surrogate
 from brianlearn.template import Parameter, Template
 
@@ -68,7 +69,7 @@ def delay_dendrite(
     --------
     >>> detectors = delay_dendrite(3, pairs="all").neurons(20, tau_m=10*ms)
     """
-    if inputs < 2 or int(inputs) != inputs:
+    if not is_whole(inputs, 2):
         raise ValueError(f"inputs is {inputs}, but a comparison needs 2 or more.")
     if pairs not in ("first", "all"):
         raise ValueError(f"pairs is {pairs!r}, but must be 'first' or 'all'.")

@@ -21,15 +21,31 @@ class EPropNeuron(Template):
     """A `Template` of a neuron that e-prop can train: it notes its surrogate gradient ``psi``."""
 
     def with_surrogate(self, surrogate: Surrogate) -> "EPropNeuron":
-        """This model with another surrogate gradient.
+        """This model with another surrogate gradient, of the distance from its threshold.
+
+        Raises
+        ------
+        ValueError
+            If ``update`` does not say by one line each what a spike is, ``z = ...int(v >= v_th)``,
+            and what its surrogate gradient, ``psi = free*...``.
 
         Examples
         --------
         >>> smooth = eprop_lif.with_surrogate(surrogates.exponential)
         """
-        threshold = "A" if "A" in self.equations else "v_th"
-        psi = rf"\g<1>{surrogate.of(f'v - {threshold}')}"
-        return self.with_equations("", update=re.sub(r"(psi = \w+\*).*", psi, self.update))
+        spikes = re.findall(r"^ *z *=.*\bint\((\w+) *>= *(\w+)\) *$", self.update, re.M)
+        gradients = re.findall(r"^ *psi *= *\w+ *\*.*$", self.update, re.M)
+        if len(spikes) != 1 or len(gradients) != 1:
+            raise ValueError(
+                f"{self.name}: the update has {len(spikes)} lines such as 'z = int(v >= v_th)' and "
+                f"{len(gradients)} such as 'psi = free*height', but must have one of each: write "
+                "the surrogate gradient into the update yourself."
+            )
+        factor = gradients[0].partition("*")[0]
+        membrane, threshold = spikes[0]
+        psi = f"{factor}*{surrogate.of(f'{membrane} - {threshold}')}"
+        before, _, after = self.update.partition(gradients[0])
+        return self.with_equations("", update=before + psi + after)
 
 
 def _update(threshold: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from brian2 import NeuronGroup, Synapses, ms, second
 
+from brianlearn.checks import check_whole, is_number
 from brianlearn.projection import Projection
 from brianlearn.template import Parameter, Template
 
@@ -32,6 +33,11 @@ class Draws:
     @classmethod
     def published(cls, N: int, seed: int, p: float, G: float, Q: float, balanced: bool) -> "Draws":
         """Draw with NumPy's legacy generator, so that a seed means the published network."""
+        check_whole("N", N, 1)  # before it is drawn
+        check_whole("seed", seed, 0)
+        for name, number in {"p": p, "G": G, "Q": Q}.items():
+            if not is_number(number):
+                raise TypeError(f"{name} is {number!r}, but must be a number without unit.")
         if not 0 < p <= 1:
             raise ValueError(f"p is {p}, but must be a probability above 0.")
         random = np.random.RandomState(seed)
@@ -95,6 +101,8 @@ class ForceNetwork(Template):
 
         Raises
         ------
+        TypeError
+            If ``p``, ``G`` or ``Q`` is no number.
         ValueError
             If ``carrier`` is neither, or ``p`` is no probability above 0.
 
@@ -107,7 +115,8 @@ class ForceNetwork(Template):
         neurons.encoder = draws.encoders
         neurons.v = draws.v
         values = self.values(**overrides)
-        weights = draws.omega * second / (values["tau_rise"] * values["tau_decay"])
+        area = values["tau_rise"] * values["tau_decay"] / second
+        weights = draws.omega / (area[draws.j] if np.ndim(area) else area)  # as its target filters
         connections = {"i": draws.i, "j": draws.j}
         if carrier == "projection":
             recurrent = Projection(

@@ -96,6 +96,23 @@ def test_forms_agree(cpp, case, beta, sparse, varied, seed):
     assert varied or equals_oracle(cpp, masks, case)
 
 
+@pytest.mark.parametrize("later", [0, 1])
+def test_errors_before_the_window_are_not_learned_from(forms, later):
+    """By neurons and by readouts, whoever left them there: as if they were 0."""
+    traces = follow(random_case(beta=np.full(6, 0.2), tau_adapt=40.0))
+    steps = traces[0]["error"].shape[1]
+    closed = [each | {"error": np.array(each["error"])} for each in traces]
+    for each in closed:
+        each["error"][:, : steps - 25] = 0
+    case = random_case(beta=np.full(6, 0.2), tau_adapt=40.0)
+    whole, windowed, zeroed = (
+        learn(forms, case, errors, later=later, window=window)
+        for errors, window in ((traces, steps), (traces, 25), (closed, steps))
+    )
+    assert differ(windowed, zeroed) < 1e-12
+    assert differ(windowed, whole) > 1e-2
+
+
 MUTANTS = {
     "without 1 - kappa": (
         [("(gain[0] * q +", "(q +")],

@@ -4,10 +4,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 from brian2 import DimensionMismatchError, NeuronGroup, defaultclock, ms, mV
 
-import brianlearn.learners.eprop_parts
 from brianlearn import (
     Adam,
     DivergenceError,
@@ -16,6 +16,7 @@ from brianlearn import (
     FiringRate,
     Given,
     GradientDescent,
+    Parameter,
     Projection,
     Random,
     SpikeInput,
@@ -26,7 +27,8 @@ from brianlearn import (
 )
 from brianlearn.errors import LearnerConflictError
 from brianlearn.learners.eprop_online import check_reset
-from brianlearn.models import eprop_lif, eprop_readout
+from brianlearn.learners.eprop_parts import adapts
+from brianlearn.models import eprop_alif, eprop_iaf_psc_delta_adapt, eprop_lif, eprop_readout
 from eprop_build import build, random_case
 
 ONES = {"w_in": np.ones((3, 4)), "w_rec": np.ones((4, 4)), "w_out": np.ones((4, 2))}
@@ -195,8 +197,71 @@ def test_neurons_note_what_is_needed(network):
         EProp().attach(network.trials, network.neurons, network.connections)
 
 
+NOT_ADAPTING = {"beta": 0.7, "tau_adapt": 30 * ms}
+
+
+def test_bounds_are_those_of_weights_that_learn(network):
+    """Others stay where they are, wherever that is."""
+    names = [one.name for one in network.connections]
+    optimizer = GradientDescent(1e-3, lower=2.0)  # above all of them
+    with pytest.raises(ValueError, match="outside the optimizer's bounds"):
+        network.attach(optimizer=optimizer, learn={names[0]: (), names[1]: ()})
+    network.connections[2].set_matrix(3 * ONES["w_out"])
+    network.attach(optimizer=optimizer, learn={names[0]: (), names[1]: ()})
+
+
+def test_a_namespace_does_not_make_neurons_adapt(numpy_target):
+    """What many groups share says nothing of one; what the group itself uses, does."""
+    plain = eprop_lif.neurons(4)
+    plain.namespace.update(NOT_ADAPTING)
+    assert not adapts(plain)
+    assert adapts(eprop_alif.neurons(4))
+    assert adapts(eprop_iaf_psc_delta_adapt.neurons(4))
+    bounded = NeuronGroup(
+        4, "v : 1", threshold="v > 1 + beta*exp(-t/tau_adapt)", namespace=NOT_ADAPTING
+    )
+    assert adapts(bounded)
+
+
+def test_neurons_without_adaptation_learn_the_same_beside_such_names(numpy_target):
+    """To the bit, whatever the namespace holds."""
+    case, learned = random_case(1), []
+    for extra in ({}, NOT_ADAPTING):
+        made = build(case, "adjoint", attach=False)
+        made.neurons.namespace.update(extra)
+        connections = [made.w_in, made.w_rec, made.w_out]
+        rule = EProp(optimizer=GradientDescent(1e-2))
+        rule.attach(made.trials, made.readout, connections)
+        simulate(made.duration, made.network, progress=False)
+        learned.append(made.w_in.matrix)
+        traces = EligibilitySynapses(made.inputs, made.neurons, case.w_in, made.readout, samples=3)
+        assert "beta" not in traces.namespace
+    assert np.array_equal(*learned)
+    assert not np.array_equal(learned[0], case.w_in)
+
+
+@pytest.mark.parametrize(
+    ("line", "used", "other"),
+    [
+        ("sharp = beta : 1", "beta", "tau_adapt"),
+        ("slow = exp(-dt/tau_adapt) : 1", "tau_adapt", "beta"),
+    ],
+)
+def test_one_of_the_names_alone_is_refused(network, line, used, other):
+    model = eprop_lif.with_equations(
+        line, parameters={key: Parameter(value, key) for key, value in NOT_ADAPTING.items()}
+    )
+    neurons = model.neurons(4, name="sharp_ones")
+    onto = Projection(network.inputs, neurons, ONES["w_in"], variable="x", name="onto")
+    out = Projection(neurons, network.readout, ONES["w_out"], variable="x", name="out")
+    with pytest.raises(
+        KeyError, match=f"'sharp_ones' uses '{used}' but no '{other}': .* another name"
+    ):
+        network.attach([onto, out])
+
+
 def test_history_fits_into_memory(network, monkeypatch):
-    monkeypatch.setattr(brianlearn.learners.eprop_parts.os, "sysconf", lambda name: 2)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=4))
     with pytest.raises(MemoryError, match="history takes .* GiB, .* use a smaller batch"):
         network.attach()
 

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,18 @@ SOURCES = sorted([*ROOT.glob("brianlearn/**/*.py"), *ROOT.glob("models/*.py")])
 
 # Who may import what of ours: a layer names those below it.
 LAYERS = [
-    {"errors", "checks", "record", "schedule", "plots", "surrogates", "feedback", "trial"},
-    {"cache", "connectivity", "decay", "delays", "move_delays", "states"},
+    {"errors", "checks", "record", "schedule", "plots", "surrogates"},
+    {
+        "cache",
+        "connectivity",
+        "decay",
+        "delays",
+        "feedback",
+        "move_delays",
+        "parameter",
+        "states",
+        "trial",
+    },
     {"kernel"},
     {
         "attachment",
@@ -100,6 +111,23 @@ def test_only_the_kernel_knows_brian2_from_within():
     for path in SOURCES:
         if room(path) not in {"kernel", "running", "training"}:
             assert not any(word in path.read_text() for word in inner), path
+
+
+def test_the_machine_is_asked_in_a_portable_way():
+    for path in SOURCES:
+        assert not any(word in path.read_text() for word in ("os.sysconf", "/proc/")), path
+
+
+def test_the_age_of_a_process():
+    """What a user has waited: from when it was started, not from when Python was ready."""
+    code = (
+        "import time; time.sleep(0.5); from brianlearn.experiment import process_age;"
+        "print(process_age())"
+    )
+    before = time.time()
+    age = float(subprocess.check_output([sys.executable, "-c", code], text=True))
+    waited = time.time() - before
+    assert 0.5 < age < waited + 0.05
 
 
 def test_functions_take_few_parameters():

@@ -90,7 +90,7 @@ def test_what_they_sum_up(cpp, language, factors):
     output, error, loss, accuracy = judged(forms["mean_squared_error"], *options)
     np.testing.assert_allclose(error, gain * (v - target), rtol=1e-14)
     assert np.array_equal(output, v)
-    assert loss == pytest.approx(0.5 * (error**2).sum() / 2, rel=1e-13)
+    assert loss == pytest.approx(0.5 * (gain * (v - target) ** 2).sum() / 2, rel=1e-13)
     opened = window != 0
     said, wanted = (values[opened].sum(axis=0).argmax(axis=1) for values in (output, target))
     assert accuracy == np.mean(said == wanted)
@@ -101,3 +101,21 @@ def test_what_they_sum_up(cpp, language, factors):
     np.testing.assert_allclose(error, gain * (softmax - target), rtol=1e-13, atol=1e-15)
     logs = (gain * target * np.log(softmax)).sum()
     assert loss == pytest.approx(-logs / opened.sum() / 2, rel=1e-13)
+
+
+@pytest.mark.parametrize("language", ["python", "cpp"])
+@pytest.mark.parametrize("name", ["mean_squared_error", "cross_entropy"])
+def test_the_error_is_the_derivative_of_the_loss(cpp, language, name):
+    """By finite differences, where the window holds fractions; up to what an average divides by."""
+    form = KINDS[name].form if language == "python" else cpp[name]
+    v, target, window = drawn(2, 6, 2, 3, [0.0, 0.25, 0.5, 2.0])
+    _, error, _, _ = judged(form, ARGUMENTS, v, target, window)
+    divisor = 2 * (np.count_nonzero(window) if name == "cross_entropy" else 1)
+    small, slope = 1e-5, np.zeros(v.shape)
+    for at in np.ndindex(v.shape):
+        shift = np.zeros(v.shape)
+        shift[at] = small
+        above, below = (judged(form, ARGUMENTS, v + s, target, window)[2] for s in (shift, -shift))
+        slope[at] = (above - below) / (2 * small)
+    assert len({*window} - {0.0, 1.0}) > 1
+    np.testing.assert_allclose(error / divisor, slope, atol=1e-9)

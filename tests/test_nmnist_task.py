@@ -114,7 +114,7 @@ MALFORMED = {
     "empty": (b"", "byte 0: the file is empty"),
     "cut off": (2 * GOOD + GOOD[:3], "byte 10: the last event has 3 bytes instead of 5"),
     "x": (GOOD + bytes([34, 0, 0, 0, 100]), "byte 5: x is 34, .* within 0 and 33"),
-    "y": (2 * GOOD + bytes([0, 240, 0, 0, 100]) + GOOD, "byte 10: y is 240, .* within 0 and 33"),
+    "y": (2 * GOOD + bytes([0, 241, 0, 0, 100]) + GOOD, "byte 10: y is 241, .* within 0 and 33"),
     "time": (
         3 * GOOD + bytes([1, 2, 0, 0, 99]),
         "event 3, byte 15: time goes back, from 100 to 99",
@@ -129,6 +129,47 @@ def test_malformed_files_are_named(tmp_path, fault):
     path.write_bytes(data)
     with pytest.raises(RecordingError, match=f"^{re.escape(str(path))}, .*{why}"):
         Events.read(path)
+
+
+MARK = bytes([0, 240, 0, 0, 0])
+
+
+def test_marks_of_an_overflow_are_counted(tmp_path):
+    """They are no events, whatever else they say, and what follows is 8192 microseconds later."""
+    path, good = tmp_path / "1.bin", list(GOOD)
+    second = bytes([5, 6, 0x80, 0, 3])
+    path.write_bytes(GOOD + MARK + second + GOOD + bytes([77, 240, 0xFF, 1, 1]) + GOOD + MARK)
+    events = Events.read(path)
+    assert events.overflows == 3
+    assert events.time.tolist() == [100, 8192 + 3, 8192 + 100, 2 * 8192 + 100]
+    assert events.x.tolist() == [good[0], 5, good[0], good[0]]
+    assert events.polarity.tolist() == [0, 1, 0, 0]
+    assert events.shifted(1, 1).overflows == 3
+    path.write_bytes(MARK)
+    assert len(Events.read(path).time) == 0
+    path.write_bytes(GOOD)
+    assert Events.read(path).overflows == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (GOOD + MARK + GOOD + bytes([1, 2, 0, 0, 99]), "event 3, byte 15: time goes back, from 82"),
+        (MARK + GOOD + bytes([40, 2, 0, 0, 100]), "event 2, byte 10: x is 40"),
+        (1000 * MARK + bytes([1, 2, 0x7F, 255, 255]), "event 1000, byte 5000: time is 165"),
+    ],
+)
+def test_errors_after_an_overflow_name_the_byte(tmp_path, data, why):
+    path = tmp_path / "1.bin"
+    path.write_bytes(data)
+    with pytest.raises(RecordingError, match=f"^{re.escape(str(path))}, {why}"):
+        Events.read(path)
+
+
+def test_events_too_large_for_their_type_are_refused():
+    """Once 2**32 + 5 microseconds were 5."""
+    with pytest.raises(ValueError, match="time holds 4294967301, but must lie within"):
+        Events([1], [0], [0], [2**32 + 5])
 
 
 def test_no_such_file(tmp_path):

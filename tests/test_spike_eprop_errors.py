@@ -1,5 +1,7 @@
 """What learning at every spike refuses, each in a sentence; and filters that cannot be."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from brian2 import DimensionMismatchError, Hz, NeuronGroup, defaultclock, ms, mV
@@ -9,6 +11,7 @@ from brianlearn import (
     EProp,
     FiringRate,
     Graded,
+    GradientDescent,
     Projection,
     Random,
     SpikeInput,
@@ -16,6 +19,7 @@ from brianlearn import (
 )
 from brianlearn.errors import LearnerConflictError
 from brianlearn.models import eprop_iaf, eprop_iaf_adapt, eprop_iaf_readout, eprop_readout
+from brianlearn.optimizers import Optimizer
 
 ONES = {"w_in": np.ones((3, 4)), "w_rec": np.ones((4, 4)), "w_out": np.ones((4, 2))}
 
@@ -66,6 +70,26 @@ class Network:
 def test_rule(parts, words):
     with pytest.raises(ValueError, match=words):
         EProp(**parts)
+
+
+@dataclass(frozen=True)
+class Momentum(GradientDescent):
+    """An optimizer of a user's own, with a state."""
+
+    moments = ("m",)
+
+
+@dataclass(frozen=True)
+class SignDescent(GradientDescent):
+    """And one without."""
+
+
+@pytest.mark.parametrize("kind", [Momentum, SignDescent, Optimizer])
+def test_optimizer_of_ones_own(kind):
+    """The kernel of a spike would never ask it."""
+    EProp(optimizer=kind())
+    with pytest.raises(TypeError, match=f"optimizer is {kind.__name__}.* GradientDescent and Adam"):
+        EProp(optimizer=kind(), update="spike")
 
 
 def test_what_is_learned_may_be_a_list():

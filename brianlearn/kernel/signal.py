@@ -13,7 +13,7 @@ from brian2.units.allunits import second
 from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension, Quantity, get_dimensions
 from brian2.utils.stringtools import get_identifiers
 
-from brianlearn.checks import check_unit
+from brianlearn.checks import check_unit, real_numbers
 
 __all__ = ["Signal"]
 
@@ -69,11 +69,11 @@ class Signal:
         SyntaxError
             If an expression is none.
         TypeError
-            If it is nothing of these.
+            If it is nothing of these, or a view of a group's variable.
         NameError
             If a name in the expression stands for nothing.
         ValueError
-            If the number of columns or expressions is not ``size``.
+            If the number of columns or expressions is not ``size``, or a number is not finite.
         """
         if isinstance(values, VariableView):
             here, variable = values.group_name, values.name.removesuffix("_")
@@ -129,10 +129,7 @@ class Signal:
 
     @classmethod
     def _from_samples(cls, values, size, name, dim):
-        check_unit(values, dim, name)
-        if np.iscomplexobj(np.asarray(values)):
-            raise TypeError(f"{name} is an array of complex numbers, but must be one of real ones.")
-        samples = np.array(values, dtype=float)
+        samples = real_numbers(values, name, dim)
         if samples.ndim == 1:
             samples = samples[:, np.newaxis]
         if samples.ndim != 2 or not len(samples):

@@ -14,7 +14,7 @@ from brian2.groups.neurongroup import NeuronGroup
 from brian2.synapses.synapses import Synapses
 from brian2.units.fundamentalunits import Quantity
 
-from brianlearn.checks import check_unit
+from brianlearn.checks import check_unit, is_number, real_numbers, whole_numbers
 from brianlearn.kernel import Steps
 from brianlearn.plastic_delay import PlasticDelay
 
@@ -119,6 +119,9 @@ class WinnerTakeAllDelays:
         for name, value in vars(self).items():
             if name not in ("theta_0", "gain"):
                 Steps(value, name)
+                real_numbers(value, name, second.dim, shape=())
+            elif not is_number(value):
+                raise TypeError(f"{name} is {value!r}, but must be a number without unit.")
             if not (float(value) >= 0 if name == "reference_delay" else float(value) > 0):
                 raise ValueError(f"{name} is {value}, but must be positive.")
         if self._places(self.max_delay, "max_delay") < 1:
@@ -139,7 +142,7 @@ class WinnerTakeAllDelays:
         ValueError
             If one is no whole number of steps, negative, or above ``max_delay``.
         """
-        check_unit(delays, second.dim, "A delay")
+        check_unit(delays, second.dim, "A delay")  # a monitor's are welcome
         places = self._places(delays, "A delay")
         if places.min(initial=0) < 0 or places.max(initial=0) >= len(self.delays):
             raise ValueError(f"A delay lies outside 0 s to {self.max_delay}.")
@@ -148,7 +151,7 @@ class WinnerTakeAllDelays:
     def _places(self, delays, what):
         steps = np.asarray(delays, dtype=float) / float(self.step)
         places = np.round(steps)
-        if np.any(np.abs(steps - places) > 1e-3):
+        if not np.all(np.abs(steps - places) <= 1e-3):
             raise ValueError(f"{what} is no multiple of the step, {self.step}.")
         return places.astype(int)
 
@@ -201,7 +204,7 @@ class DelayCompetition:
     """
 
     def __init__(self, rule, source, competitors, delays, events, name):
-        competitors = np.asarray(competitors, dtype=int)
+        competitors = whole_numbers(competitors, "competitors")
         if len(source) != 2 * len(competitors) or competitors.min(initial=2) < 2:
             raise ValueError(
                 f"'{source.name}' has {len(source)} neurons: two for each of the "
@@ -209,9 +212,12 @@ class DelayCompetition:
             )
         Steps(rule.step, "step").count(source.clock.dt)  # delays that differ must arrive apart
         self.rule, self.name = rule, name
+        delays = real_numbers(delays, "A delay", second.dim) * second
+        if rule.places(delays).shape != (competitors.sum(),):
+            raise ValueError(
+                f"{competitors.sum()} competitors need a delay each: {np.size(delays)}."
+            )
         self.pattern = np.repeat(np.arange(len(competitors)), competitors)
-        if len(rule.places(delays)) != len(self.pattern):
-            raise ValueError(f"{len(self.pattern)} competitors need a delay each: {len(delays)}.")
         self._namespace = dict(vars(rule))
         self.neurons = self._neurons(events, source.clock)
         self.neurons.own_delay = delays

@@ -10,7 +10,8 @@ from brian2.synapses.synapses import Synapses
 from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import schedule
-from brianlearn.checks import check_clocks
+from brianlearn.checks import check_clocks, is_whole, real_numbers
+from brianlearn.connectivity import check_mask, find_heard
 from brianlearn.delays import Delays
 from brianlearn.learners.eprop_equations import DELAY_ON_PRE, TraceEquations
 from brianlearn.learners.eprop_parts import check_readout, surrogate_of
@@ -55,6 +56,8 @@ class EligibilitySynapses(Synapses):
 
     Raises
     ------
+    TypeError
+        If weights are no real numbers, or a view of a group's variable.
     ValueError
         If weights and groups do not fit, delays come with lines of one's own, or the groups take
         different time steps.
@@ -73,18 +76,16 @@ class EligibilitySynapses(Synapses):
     def __init__(self, source, target, weights, readout, *, samples=1, mask=None, variable="x",
                  delay=None, max_delay=None, interpolate=False, model="", on_pre=None, update=None,
                  name="synapses*"):  # fmt: skip
-        weights = np.asarray(weights, dtype=float)
+        find_heard(target, variable)
+        weights = real_numbers(weights, f"A weight of '{name}'")
+        if not is_whole(samples, 1):
+            raise ValueError(f"samples is {samples!r}, but must be a whole number above 0.")
         expected = len(source) // samples, len(target) // samples
         if weights.shape != expected or (len(source) % samples or len(target) % samples):
             raise ValueError(f"weights is {weights.shape}, but must be {expected}.")
         self.samples, self.shape, self._drawn = samples, weights.shape, weights
         self.variable = variable
-        self.mask = weights != 0 if mask is None else np.asarray(mask, dtype=bool)
-        if self.mask.shape != weights.shape or np.any(weights[~self.mask]):
-            raise ValueError(
-                f"mask is {self.mask.shape}, but must be {weights.shape}, and True wherever a "
-                "weight is not 0."
-            )
+        self.mask = weights != 0 if mask is None else self._checked(mask)
         check_readout(readout)
         check_clocks(f"'{name}'", source, target, readout)
         self.readout = readout
@@ -127,6 +128,17 @@ class EligibilitySynapses(Synapses):
         self.w = np.tile(weights[self.mask], samples)
         if self.layout:
             self._move_delays()
+
+    def _checked(self, mask):
+        """A mask of booleans, True wherever there is a weight."""
+        if np.shape(mask) == self.shape:
+            mask = check_mask(mask, self.shape)
+        if np.shape(mask) != self.shape or np.any(self._drawn[~mask]):
+            raise ValueError(
+                f"mask is {np.shape(mask)}, but must be {self.shape}, and True wherever a weight "
+                "is not 0."
+            )
+        return mask
 
     def _delays(self, delay, max_delay, interpolate, dt):
         """Delays, each connection's own."""
@@ -187,7 +199,7 @@ class EligibilitySynapses(Synapses):
 
     def set_matrix(self, weights) -> None:
         """Set all weights, given as sources x targets; those without synapse must be 0."""
-        weights = np.asarray(weights, dtype=float)
+        weights = real_numbers(weights, f"A weight of '{self.name}'")
         if weights.shape != self.shape or np.any(weights[~self.mask]):
             raise ValueError(
                 f"'{self.name}' takes weights of shape {self.shape}, 0 where there is no synapse; "

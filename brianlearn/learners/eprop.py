@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from brian2.groups.neurongroup import NeuronGroup
-from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity, get_dimensions
+from brian2.units.fundamentalunits import Quantity
 
 from brianlearn import schedule
-from brianlearn.checks import check_clocks
+from brianlearn.checks import check_clocks, check_flag, is_whole, real_numbers
 from brianlearn.errors import DelayError
 from brianlearn.feedback import Feedback, Symmetric
 from brianlearn.graded import Graded
@@ -46,7 +46,7 @@ class EProp:
     loss : Loss
         `MeanSquaredError` or `CrossEntropy`.
     optimizer : Optimizer
-        `GradientDescent` or `Adam`.
+        `GradientDescent` or `Adam`; with ``update="trial"``, also one of your own.
     feedback : Feedback
         `Symmetric`, `Random` or `Given`.
     regularizer : FiringRate
@@ -85,9 +85,11 @@ class EProp:
     Raises
     ------
     brian2.DimensionMismatchError
-        If ``window`` has no unit of time.
+        If ``window`` is one number without a unit of time, or several with a unit.
     TypeError
         If a part is not of its kind.
+    ValueError
+        If a number lies outside its bounds.
 
     Notes
     -----
@@ -146,13 +148,16 @@ class EProp:
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
                 raise TypeError(f"{name} is {getattr(self, name)!r}, which is no {kind.__name__}.")
-        is_time = np.ndim(self.window) == 0 or get_dimensions(self.window) is not DIMENSIONLESS
-        if self.window is not None and is_time:
+        if self.window is not None and np.ndim(self.window) == 0:
             Steps(self.window, "window")
-        if not isinstance(self.trials_per_update, int) or self.trials_per_update < 1:
+        elif self.window is not None:
+            real_numbers(self.window, "window, if no time,", finite=False, booleans=True)
+        if not is_whole(self.trials_per_update, 1):
             raise ValueError(
                 f"trials_per_update is {self.trials_per_update!r}, but must be 1 or more."
             )
+        for name in ("average", "each_step"):
+            check_flag(name, getattr(self, name))
         listed = [*self.learn.values()] if isinstance(self.learn, dict) else [self.learn]
         for one in listed:
             if not isinstance(one, tuple | list | set) or not set(one) <= {"weights", "delays"}:
@@ -208,7 +213,7 @@ class EProp:
         check_readout(readout)
         connections = list(connections)
         for connection in connections:
-            check_connection(connection, trials, self.optimizer)
+            check_connection(connection, trials, self)
         check_network(connections, trials, readout)
         groups = [readout, *(group for c in connections for group in (c.source, c.target))]
         check_clocks(f"'{name}'", trials, *groups)
@@ -283,8 +288,8 @@ class EProp:
         T = trials.steps_per_trial
         if self.window is None:
             return np.ones(T)
-        if get_dimensions(self.window) is DIMENSIONLESS:
-            factors = np.asarray(self.window, dtype=float)
+        if np.ndim(self.window):
+            factors = np.array(self.window, dtype=float)
             if factors.shape != (T,) or not np.isfinite(factors).all() or not factors.any():
                 raise ValueError(
                     f"window has shape {factors.shape}, but must be a time, or {T} finite factors "

@@ -341,7 +341,8 @@ int adjoint_readout(Array<int64_t> step, Array<int64_t> steps, Array<double> int
         const size_t n = N / B;
         for (int64_t t = T - 1; t >= 0; t--) {
             const double* now = error_history.data + t * N;
-            for (size_t k = begin * n; k < end * n; k++) H[k] = kappa * H[k] + zeta * now[k];
+            const double told = t >= T - window[0] ? zeta : 0;
+            for (size_t k = begin * n; k < end * n; k++) H[k] = kappa * H[k] + told * now[k];
             if (later.slots) later.enter(t, H.data(), begin * n, end * n);
             for (Events& one : events) one.add((int32_t)t, H.data(), later, n, begin, end);
         }

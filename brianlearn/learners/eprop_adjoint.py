@@ -75,7 +75,7 @@ def adjoint(
     sensitivity = np.empty((T, B, n))
     for t in reversed(range(T)):
         q = kappa[0] * q  # the learning signal, filtered backwards
-        if t + told_later[0] < T:
+        if T - window[0] <= t + told_later[0] < T:  # when readouts have heard of it
             q = q + kept_errors[t + told_later[0]] @ back.T
         if kappa_reg[0] >= 0:
             pull = (1 - kappa_reg[0]) * rate_history.reshape(T, B, n)[t]
@@ -112,7 +112,7 @@ def adjoint_readout(
     sensitivity = np.empty(errors.shape)
     H = np.zeros(errors[0].shape)
     for t in reversed(range(T)):
-        H = kappa * H + zeta * errors[t]
+        H = kappa * H + (zeta * errors[t] if t >= T - window[0] else 0)
         sensitivity[t] = H
     for connection in zip(
         sources, rows, columns, weights, delay_steps, strides, interpolates, reach, learns,

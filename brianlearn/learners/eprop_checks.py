@@ -10,6 +10,7 @@ from brianlearn.errors import LearnerConflictError
 from brianlearn.graded import Graded
 from brianlearn.kernel import Steps
 from brianlearn.learners.eligibility import EligibilitySynapses
+from brianlearn.optimizers import Adam, GradientDescent
 from brianlearn.projection import Projection
 
 __all__ = ["check_connection", "check_network", "check_update"]
@@ -27,6 +28,11 @@ def check_update(rule) -> None:
         if rule.cutoff is not None or rule.each_step:
             raise ValueError('cutoff and each_step need update="spike".')
         return
+    if type(rule.optimizer) not in (GradientDescent, Adam):  # whose forms the spike's kernel has
+        raise TypeError(
+            f'optimizer is {rule.optimizer!r}, but update="spike" knows the steps of '
+            'GradientDescent and Adam alone: use one of these, or update="trial".'
+        )
     if rule.trials_per_update > 1 or rule.average:
         raise ValueError(
             'trials_per_update and average need update="trial": with "spike", weights change '
@@ -44,7 +50,7 @@ def check_update(rule) -> None:
         )
 
 
-def check_connection(connection, trials, optimizer) -> None:
+def check_connection(connection, trials, rule) -> None:
     """Refuse a connection that e-prop cannot train, or that learns already."""
     if not isinstance(connection, Projection | Graded | EligibilitySynapses):
         raise TypeError(
@@ -71,7 +77,8 @@ def check_connection(connection, trials, optimizer) -> None:
         _check_emission(connection)
     if getattr(connection, "learner", None) is not None:
         raise LearnerConflictError(f"'{connection.name}' learns already.")
-    optimizer.check(np.asarray(connection.matrix)[connection.mask], connection.name)
+    if rule.learns(connection)[0]:
+        rule.optimizer.check(np.asarray(connection.matrix)[connection.mask], connection.name)
 
 
 def _check_emission(projection):

@@ -3,6 +3,8 @@
 What a user of networks of their own takes and changes: every line below is Brian2's language.
 """
 
+import re
+
 from brian2.utils.stringtools import word_substitute
 
 from brianlearn.learners.eprop_parts import adapts, find_constant, is_emptied
@@ -37,6 +39,13 @@ NEURON_UPDATE = """
     eligibility_sum += e
     zbar *= exp(-dt/tau_m)
 """
+
+# What takes the place of a line: without adaptation; where the readout adds up what it is given,
+# instead of filtering it; and where a spike empties the neuron.
+
+WITHOUT_ADAPTATION = "    e = psi_post*(zbar)"
+ADDED_UP = "    ebar = ebar + e"
+EMPTIED = "    zbar *= exp(-dt/tau_m)*(1 - z_post)"
 
 READOUT_UPDATE = """
     gradient += error_post*zbar
@@ -75,9 +84,31 @@ _OF_DELAYS = {name: f"delay_{name}" for name in ("e", *NEURON_TRACES, "gradient"
 
 
 def _of_delays(text: str) -> str:
-    """The recursions of the weights' traces for those of the delays."""
-    lines = word_substitute(text, _OF_DELAYS)
-    return lines.replace("(slope", "(w*slope").replace("error_post*slope", "error_post*w*slope")
+    """The recursions of the weights' traces for those of the delays.
+
+    What a spike of weight w adds changes by w times the slope; the slope itself decays as zbar.
+    """
+    place = _line_that_sets(text, "zbar")
+    lines = [
+        word_substitute(line, _OF_DELAYS if k == place else _OF_DELAYS | {"zbar": "w*slope"})
+        for k, line in enumerate(text.split("\n"))
+    ]
+    return "\n".join(lines)
+
+
+def _line_that_sets(text: str, variable: str) -> int:
+    """The place of the one line that does; an error if there is none, or another."""
+    lines = text.split("\n")
+    places = [k for k, line in enumerate(lines) if re.match(rf"\s*{variable}\s*[-+*/]?=", line)]
+    if len(places) != 1:
+        raise ValueError(f"{len(places)} lines set '{variable}', but one should, in:\n{text}")
+    return places[0]
+
+
+def _with_line(text: str, variable: str, *line: str) -> str:
+    """The text with another line, or none, in place of the one that sets a variable."""
+    lines, place = text.split("\n"), _line_that_sets(text, variable)
+    return "\n".join([*lines[:place], *line, *lines[place + 1 :]])
 
 
 class TraceEquations:
@@ -99,19 +130,15 @@ class TraceEquations:
         }
         self.renamed |= {"x_post": f"{variable}_post", "psi_post": f"{surrogate}_post"}
         update = READOUT_UPDATE if is_readout else NEURON_UPDATE
-        if not adapting:
-            update = update.replace("(zbar - beta*eps)", "(zbar)")
-            update = update.replace("    eps = exp(-dt/tau_adapt)*eps + e\n", "")
+        if not (adapting or is_readout):
+            update = _with_line(_with_line(update, "e", WITHOUT_ADAPTATION), "eps")
         if integrates:  # the readout adds up what it is given
-            filtered = "exp(-dt/tau_out)*ebar + (1 - exp(-dt/tau_out))*e"
-            update = update.replace(filtered, "ebar + e").replace(
-                "error_post", "learning_signal_post"
-            )
+            update = _with_line(update, "ebar", ADDED_UP)
         else:
             find_constant(readout, "tau_m")
             self.namespace["tau_out"] = readout.namespace["tau_m"]
         if is_emptied(target):
-            update = update.replace("zbar *= exp(-dt/tau_m)", "zbar *= exp(-dt/tau_m)*(1 - z_post)")
+            update = _with_line(update, "zbar", EMPTIED)
         self.model = MODEL + ("" if is_readout else NEURON_MODEL)
         self.traces = ("zbar", "gradient", *(() if is_readout else NEURON_TRACES))
         self.update, self.on_pre = update, self.finish(ON_PRE)

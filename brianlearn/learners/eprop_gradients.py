@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from brianlearn.errors import DelayError
-from brianlearn.feedback import Symmetric
+from brianlearn.feedback import Symmetric, by_name
 from brianlearn.graded import Graded
 from brianlearn.learners import eprop_adjoint, eprop_online
 from brianlearn.learners.eligibility import EligibilitySynapses
@@ -61,8 +61,10 @@ class Gradients:
         sums, to_readouts = _split(onto_readouts, self.readout)
         histories = [group for group, _ in populations.values()]
         check_history(self.trials, histories + [self.readout] * bool(sums))
+        self.rule.feedback.check([group for group, _ in populations.values()])
         first = 0
-        for group, onto in populations.values():
+        for group in by_name(group for group, _ in populations.values()):
+            onto = populations[group.name][1]
             carrier = _carrier(group, to_readouts, self.rule.feedback)
             feedback = self.rule.feedback.weights(carrier, first)
             first += carrier.shape[0]

@@ -9,6 +9,7 @@ from brian2.core.variables import ArrayVariable
 from brian2.units.allunits import second
 
 from brianlearn import record
+from brianlearn.checks import real_numbers
 from brianlearn.optimizers import Optimizer
 
 __all__ = ["EPropLearner", "Plastic"]
@@ -212,7 +213,9 @@ class EPropLearner:
                 f"is {self.trials.clock.dt}."
             )
         for name in self.plastic.keys() - delays:
-            self.rule.optimizer.check(saved[name], f"{path}: {name}")
+            mask = self.plastic[name].connection.mask
+            values = real_numbers(saved[name], f"{path}: {name}", shape=mask.shape)
+            self.rule.optimizer.check(values[mask], f"{path}: {name}")
         for name, item in self.plastic.items():
             item.set_matrix(saved[name])
 

@@ -1,10 +1,9 @@
 """What e-prop asks of the groups that it trains, and where it finds it."""
 
-import os
-
 import numpy as np
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import DIMENSIONLESS
+from brian2.utils.stringtools import get_identifiers
 
 from brianlearn.checks import check_unit, find_array
 
@@ -77,7 +76,18 @@ def spikes_of(group):
 
 
 def is_emptied(group) -> bool:
-    """Whether a spike of a neuron empties what it has heard: its constant ``empties``."""
+    """Whether a spike of a neuron empties what it has heard: its constant ``empties``.
+
+    Raises
+    ------
+    TypeError
+        If the neurons of a group differ in it.
+    """
+    if "empties" in group.variables:
+        raise TypeError(
+            f"'{group.name}' has an 'empties' for each neuron, but e-prop needs one for all: make "
+            "two groups."
+        )
     return bool((group.namespace or {}).get("empties", False))
 
 
@@ -93,12 +103,7 @@ def check_neurons(group, variable: str) -> None:
     _check_variables(group, (surrogate, "learning_signal"))
     if surrogate == "psi" or is_emptied(group):
         _check_variables(group, ("_spikespace",))
-    known = {*group.variables, *(group.namespace or {})}
-    if "tau_adapt" in known and "beta" not in known:
-        raise KeyError(
-            f"'{group.name}' has a tau_adapt but no 'beta', the strength of its adaptation, which "
-            "the eligibility traces need."
-        )
+    adapts(group)
 
 
 def check_is_reset(group, trials) -> None:
@@ -117,8 +122,36 @@ def check_is_reset(group, trials) -> None:
 
 
 def adapts(group) -> bool:
-    """Whether the neurons' threshold adapts: whether they have a ``beta``."""
-    return "beta" in group.variables or "beta" in (group.namespace or {})
+    """Whether the neurons' threshold adapts: whether what they do uses ``beta`` and ``tau_adapt``.
+
+    Names that are merely known, such as those of a namespace that many groups share, do not count.
+
+    Raises
+    ------
+    KeyError
+        If one of the two is used alone, so that it could mean anything.
+    """
+    used = _identifiers(group) & {"beta", "tau_adapt"}
+    if len(used) == 1:
+        name, other = *used, *({"beta", "tau_adapt"} - used)
+        raise KeyError(
+            f"'{group.name}' uses '{name}' but no '{other}': e-prop takes both for the strength "
+            "and the time constant of an adaptive threshold, and cannot tell whether there is one. "
+            f"Call them so; if there is none, give '{name}' another name."
+        )
+    return bool(used)
+
+
+def _identifiers(group) -> set:
+    """The names that a group's equations, update, events and regular operations use."""
+    equations = getattr(group, "equations", {})
+    codes = [str(eq.expr.code) for eq in equations.values() if eq.expr is not None]
+    codes += [*getattr(group, "events", {}).values(), *getattr(group, "event_codes", {}).values()]
+    codes += [getattr(part, "abstract_code", None) for part in group.contained_objects]
+    codes.append(getattr(getattr(group, "state_updater", None), "method_choice", None))
+    codes.append(getattr(group, "_refractory", None))
+    texts = (getattr(code, "update", code) for code in codes)  # of a Template
+    return set().union(*(get_identifiers(text) for text in texts if isinstance(text, str)))
 
 
 def check_readout(group) -> None:
@@ -139,8 +172,10 @@ def check_history(trials, groups) -> None:
     MemoryError
         With the need, and the remedy.
     """
+    import psutil  # which takes a while
+
     need = 8 * trials.steps_per_trial * sum(len(group) for group in groups)
-    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    have = psutil.virtual_memory().total
     if need > have:
         raise MemoryError(
             f"A trial's history takes {need / 2**30:.1f} GiB, but the machine has "

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from brianlearn.decay import decay_in
-from brianlearn.feedback import Symmetric
+from brianlearn.feedback import Symmetric, by_name
 from brianlearn.kernel import Kernel
 from brianlearn.learners.eprop_learner import Plastic
 from brianlearn.learners.eprop_parts import adapts, check_neurons, find_constant
@@ -103,8 +103,9 @@ def learn_at_every_spike(rule, trials, readout, connections, name: str):
     _check(rule, trials, readout, connections)
     groups = {c.target.name: c.target for c in connections if c.target is not readout}
     told = {readout.name: _tell_of_readouts(rule, trials, readout, name)}
+    rule.feedback.check([*groups.values()])
     first = 0
-    for group in groups.values():
+    for group in by_name(groups.values()):
         carrier = _carrier(group, readout, connections, rule)
         feedback = rule.feedback.weights(carrier, first)
         first += carrier.shape[0]

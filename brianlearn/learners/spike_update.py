@@ -12,6 +12,7 @@ import numpy as np
 
 from brianlearn.kernel import Kernel
 from brianlearn.learners.spike_rows import NEVER, Rows
+from brianlearn.optimizers import Adam
 
 __all__ = ["ROW_STATES", "kernel_at_spikes", "learn_at_spikes"]
 
@@ -75,7 +76,7 @@ def kernel_at_spikes(connection, signals: Kernel, filters, neurons: dict, rule, 
     m, size = connection.sources, connection.variables["weights"].size
     dense, mask, optimizer = connection.is_dense, connection.mask, rule.optimizer
     nowhere = np.full(1, -1, np.int32)
-    adam = optimizer.moments != ()
+    adam = isinstance(optimizer, Adam)
     numbers = {key: float(getattr(optimizer, key, 0.0)) for key in ("beta_1", "beta_2", "epsilon")}
     return Kernel(
         learn_at_spikes,

@@ -8,10 +8,10 @@ Ghosh et al. (2025), eNeuro 12(7), doi:10.1523/ENEURO.0383-24.2025.
 """
 
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 
+from brianlearn.checks import check_whole, plain_array, real_numbers, whole_numbers
 from brianlearn.tasks import dendrites
 from brianlearn.trial import Trial
 
@@ -58,6 +58,18 @@ class Alignment:
     max_delay: int
     enough: float
 
+    def __post_init__(self):
+        patterns = plain_array(self.patterns, "patterns", booleans=True)
+        if patterns.ndim != 3 or not np.isin(patterns, (0, 1)).all():
+            raise ValueError("patterns must hold 0 and 1 for classes x inputs x steps.")
+        object.__setattr__(self, "patterns", patterns.astype(bool))
+        shifts = whole_numbers(self.shifts, "shifts")
+        if shifts.shape != patterns.shape[:2]:
+            raise ValueError(f"shifts is {shifts.shape}, but must be {patterns.shape[:2]}.")
+        object.__setattr__(self, "shifts", shifts)
+        for name in ("reference", "max_delay"):
+            check_whole(name, getattr(self, name), 0)
+
     @property
     def classes(self) -> int:
         """How many there are, each with a neuron of its own."""
@@ -86,7 +98,7 @@ class Alignment:
         ValueError
             If a label is not the number of a class.
         """
-        labels = np.asarray(labels)
+        labels = plain_array(labels, "labels", booleans=True)
         if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(
                 f"labels is {labels.dtype} {labels.shape}, but must be a row of whole numbers."
@@ -111,7 +123,8 @@ class Alignment:
         ValueError
             If there are too many or too few delays, or they are out of range.
         """
-        if not (np.asarray(delays) <= self.max_delay).all():
+        delays = plain_array(delays, "delays, in steps,")
+        if not (delays <= self.max_delay).all():
             raise ValueError(f"the delay {np.max(delays)} is above max_delay, {self.max_delay}.")
         return dendrites.output(self.raster, delays, self.tau, pairs, interpolate)
 
@@ -134,7 +147,8 @@ class Alignment:
         >>> task.misalignment(delays)[:, 0]
         array([ 0.  ,  0.25, -3.  ])
         """
-        return np.asarray(delays, float) - self.best(pairs)[1]
+        shape = self.inputs, self.classes
+        return real_numbers(delays, "delays, in steps,", shape=shape) - self.best(pairs)[1]
 
 
 def same_pattern(
@@ -228,8 +242,7 @@ def _checked(seed, classes, inputs, length, padding, probability, tau):
     """Random numbers, if the parameters make sense."""
     sizes = {"classes": (classes, 1), "inputs": (inputs, 2), "length": (length, 1)}
     for name, (value, least) in (sizes | {"padding": (padding, 0)}).items():
-        if not isinstance(value, Integral) or value < least:
-            raise ValueError(f"{name} is {value}, but must be a whole number, {least} or more.")
+        check_whole(name, value, least)
     if not 0 < probability <= 1:
         raise ValueError(f"probability is {probability}, but must be above 0, and 1 at most.")
     if not 0 < tau < np.inf:

@@ -12,6 +12,8 @@ from itertools import combinations
 
 import numpy as np
 
+from brianlearn.checks import real_numbers
+
 __all__ = ["best", "output"]
 
 _MOST = 10**7  # combinations of delays to look at
@@ -49,7 +51,7 @@ def output(raster, delays, tau: float, pairs: str = "first", interpolate: bool =
     >>> round(float(output(spikes, [[4], [0]], tau=10)[0]), 3)  # 1/(1 - exp(-2/10))
     5.517
     """
-    delays = np.asarray(delays, float)
+    delays = real_numbers(delays, "delays, in steps,")
     classes, inputs, _ = np.shape(raster)
     if delays.shape != (inputs, classes):
         raise ValueError(
@@ -120,7 +122,7 @@ def best(raster, reference: int, max_delay: int, tau: float, pairs: str = "first
 
 def _traces(raster, tau):
     """The dendrites, if there are no delays: array like the raster."""
-    traces = np.array(raster, float)
+    traces = real_numbers(raster, "raster", booleans=True)
     for t in range(1, traces.shape[2]):
         traces[:, :, t] += np.exp(-1 / tau) * traces[:, :, t - 1]
     return traces

@@ -3,14 +3,17 @@
 The format is that of N-MNIST (Orchard, Jayawant, Cohen and Thakor 2015, Frontiers in Neuroscience
 9:437): three saccades of about 100 ms move a camera of 34 x 34 pixels in front of a handwritten
 digit, and a pixel reports when it became brighter (polarity 1, on) or darker (0, off). An event has
-5 bytes: x, y, then one bit of polarity and 23 bits of time in microseconds, big-endian.
+5 bytes: x, y, then one bit of polarity and 23 bits of time in microseconds, big-endian. An event
+whose y is 240 is none, but a mark: the camera's clock has overflowed, and what follows is 2**13
+microseconds later than it says. N-MNIST's own files hold none; other recordings in this format do.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from brianlearn.checks import whole_numbers
 from brianlearn.record import replacing
 
 __all__ = ["EVENT", "PIXELS", "WIDTH", "Events", "RecordingError", "check_size"]
@@ -19,11 +22,20 @@ WIDTH = 34  # and height
 PIXELS = 2 * WIDTH**2  # of both polarities
 # The word begins with y: 8 bits of it, 1 of polarity, 23 of time.
 EVENT = np.dtype([("x", "u1"), ("word", ">u4")])
+OVERFLOW, _LATER = 240, 2**13  # the y of a mark, and what it adds to the time of all that follow
 _LIMITS = {"x": WIDTH, "y": WIDTH, "polarity": 2, "time": 2**23}
 
 
 class RecordingError(ValueError):
     """A file that is no recording; the message names it, and the byte where it goes wrong."""
+
+
+class EventError(RecordingError):
+    """An event that cannot be: its number, and what is wrong with it."""
+
+    def __init__(self, event: int, what: str):
+        super().__init__(f"event {event}, byte {EVENT.itemsize * event}: {what}")
+        self.event, self.what = event, what
 
 
 def check_size(path, size: int) -> None:
@@ -51,6 +63,8 @@ class Events:
     time : array of int (events)
         In microseconds, below 2**23. Time that goes back is refused: it does so in none of 901 real
         recordings, 3.7 million events, and so tells of damage.
+    overflows : int
+        How many marks of an overflow its file held, which are no events and were left out.
 
     Raises
     ------
@@ -71,11 +85,12 @@ class Events:
     y: np.ndarray
     polarity: np.ndarray
     time: np.ndarray
+    overflows: int = 0
 
     def __post_init__(self):
         for name in _LIMITS:
-            values = np.asarray(getattr(self, name))
-            values = values.astype(np.int32, casting="same_kind", copy=False)
+            booleans = name == "polarity"
+            values = whole_numbers(getattr(self, name), name, np.int32, booleans=booleans)
             object.__setattr__(self, name, values)
         if not self.x.shape == self.y.shape == self.polarity.shape == self.time.shape:
             raise ValueError("x, y, polarity and time differ in length.")
@@ -88,17 +103,22 @@ class Events:
             unsigned = values.view(np.uint32)  # what is negative becomes large
             if unsigned.max() >= limit:
                 first = np.flatnonzero(unsigned >= limit)[0]
-                what = f"{name} is {values[first]}, but must lie within 0 and {limit - 1}."
-                raise RecordingError(f"event {first}, byte {EVENT.itemsize * first}: {what}")
+                raise EventError(
+                    first, f"{name} is {values[first]}, but must lie within 0 and {limit - 1}."
+                )
         back = self.time[1:] < self.time[:-1]
         if back.any():
             at = back.argmax() + 1
-            what = f"time goes back, from {self.time[at - 1]} to {self.time[at]} microseconds."
-            raise RecordingError(f"event {at}, byte {EVENT.itemsize * at}: {what}")
+            raise EventError(
+                at, f"time goes back, from {self.time[at - 1]} to {self.time[at]} microseconds."
+            )
 
     @classmethod
     def read(cls, path) -> "Events":
         """Read a file; one that is cut off between two events cannot be told from a whole one.
+
+        Marks of an overflow are left out and counted in ``overflows``, and what follows them is as
+        much later, as in the reader that N-MNIST was published with.
 
         Raises
         ------
@@ -113,10 +133,19 @@ class Events:
         check_size(path, len(data))
         event = np.frombuffer(data, EVENT)
         word = event["word"].astype(np.uint32)
+        parts = word >> 24, (word >> 23) & 1, word & 0x7FFFFF
+        y, polarity, time = (part.view(np.int32) for part in parts)
+        marks = y == OVERFLOW
+        overflows = np.count_nonzero(marks)
+        columns = event["x"], y, polarity, time
+        if overflows:
+            columns = (*columns[:3], time + _LATER * np.cumsum(marks))
+            columns = (values[~marks] for values in columns)
         try:
-            return cls(event["x"], word >> 24, (word >> 23) & 1, word & 0x7FFFFF)
-        except RecordingError as error:
-            raise RecordingError(f"{path}, {error}") from None
+            return cls(*columns, overflows)
+        except EventError as error:
+            number = np.flatnonzero(~marks)[error.event]
+            raise RecordingError(f"{path}, {EventError(number, error.what)}") from None
 
     def write(self, path) -> None:
         """Write a file that `read` understands; its folder is made if need be.
@@ -156,7 +185,8 @@ class Events:
         """
         x, y = self.x + dx, self.y + dy
         inside = (x >= 0) & (x < WIDTH) & (y >= 0) & (y < WIDTH)
-        return Events(x[inside], y[inside], self.polarity[inside], self.time[inside])
+        kept = {"polarity": self.polarity[inside], "time": self.time[inside]}
+        return replace(self, x=x[inside], y=y[inside], **kept)
 
     def frames(self, n: int = 3) -> np.ndarray:
         """How many events each pixel has in each n-th of the recording's time.

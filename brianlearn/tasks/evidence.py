@@ -9,10 +9,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from numbers import Integral
 
 import numpy as np
 
+from brianlearn.checks import check_whole
 from brianlearn.tasks.waves import Weights, normal_weights, single
 
 __all__ = ["Batch", "Evidence", "generator"]
@@ -129,7 +129,7 @@ class Evidence:
             "delay": 0,
             "recall": 1,
         }.items():
-            _check_whole(name, getattr(self, name), least)
+            check_whole(name, getattr(self, name), least)
         if self.inputs % 4:
             raise ValueError(f"inputs is {self.inputs}, but must be divisible by 4.")
         if self.cues % 2 == 0:
@@ -262,12 +262,7 @@ class Evidence:
 
     def _check_size(self, size):
         """Refuse a batch without samples, or whose keys would not be 32-bit integers."""
-        _check_whole("size", size, 1)
+        check_whole("size", size, 1)
         most = 2**31 // (self.steps * self.inputs)
         if size > most:
             raise ValueError(f"size is {size}, but must be {most} or less: draw several batches.")
-
-
-def _check_whole(name, value, least):
-    if not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name} is {value}, but must be a whole number, {least} or more.")

@@ -10,10 +10,10 @@ the IPD in degrees, so that it could hardly be solved.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 
+from brianlearn.checks import check_whole, plain_array, real_numbers, whole_numbers
 from brianlearn.tasks.evidence import generator
 from brianlearn.trial import Trial
 
@@ -70,7 +70,7 @@ class Localization:
 
     def __post_init__(self):
         for name, least in {"fibres": 1, "sound": 1, "tail": 0}.items():
-            _check_whole(name, getattr(self, name), least)
+            check_whole(name, getattr(self, name), least)
         if not 0 < self.peak < 1:
             raise ValueError(f"peak is {self.peak}, but must lie between 0 and 1.")
         for name in ("period", "sharpness"):
@@ -102,7 +102,7 @@ class Localization:
         ValueError
             If the batch is empty, or so large that 32-bit numbers cannot count its inputs.
         """
-        _check_whole("size", size, 1)
+        check_whole("size", size, 1)
         if size * self.inputs >= 2**31:
             raise ValueError(
                 f"size is {size}, but must be below {2**31 // self.inputs}: draw several batches."
@@ -163,12 +163,12 @@ class Localization:
             If counts has another shape, or holds what so many fibres cannot do; or if the phases
             of all classes do not lie on one grid.
         """
-        counts = np.asarray(counts)
+        counts = plain_array(counts, "counts")
         if counts.ndim != 3 or counts.shape[1:] != (self.sound, 2):
             raise ValueError(
                 f"counts has the shape {counts.shape}, but must be samples x {self.sound} x 2."
             )
-        if counts.size and (counts.min() < 0 or counts.max() > self.fibres):
+        if counts.size and not (counts.min() >= 0 and counts.max() <= self.fibres):
             raise ValueError(
                 f"counts lie within {counts.min()} and {counts.max()}, but an ear has "
                 f"{self.fibres} fibres."
@@ -228,7 +228,8 @@ def median_error(probabilities, labels) -> float:
     >>> median_error(np.full((36, 36), 1/36), np.arange(36))  # that of a guess
     45.0
     """
-    return float(np.abs(median(probabilities) - IPDS[np.asarray(labels)]).mean())
+    medians = median(probabilities)
+    return float(np.abs(medians - IPDS[_classes(labels, len(medians))]).mean())
 
 
 def accuracy(probabilities, labels) -> float:
@@ -239,20 +240,26 @@ def accuracy(probabilities, labels) -> float:
     >>> accuracy(np.eye(36), np.arange(36))
     1.0
     """
-    return float(np.mean(_checked(probabilities).argmax(axis=1) == np.asarray(labels)))
+    found = _checked(probabilities).argmax(axis=1)
+    return float(np.mean(found == _classes(labels, len(found))))
+
+
+def _classes(labels, samples):
+    """Labels as an array, if there is one for each sample."""
+    labels = whole_numbers(labels, "labels")
+    if labels.shape != (samples,) or not np.isin(labels, range(len(IPDS))).all():
+        raise ValueError(
+            f"labels is {labels.shape}, but must be {samples} classes within 0 and {len(IPDS) - 1}."
+        )
+    return labels
 
 
 def _checked(probabilities):
     """Probabilities as an array, if there is one for each class."""
-    probabilities = np.asarray(probabilities)
+    probabilities = real_numbers(probabilities, "probabilities")
     if probabilities.ndim != 2 or probabilities.shape[1] != len(IPDS):
         raise ValueError(
             f"probabilities have the shape {probabilities.shape}, but should be samples x "
             f"{len(IPDS)} classes."
         )
     return probabilities
-
-
-def _check_whole(name, value, least):
-    if not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name} is {value}, but must be a whole number, {least} or more.")

@@ -9,11 +9,11 @@ longest recording, 336,040 microseconds, becomes 300 steps.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
+from brianlearn.checks import check_whole, is_number, plain_array, whole_numbers
 from brianlearn.tasks.events import PIXELS, Events
 from brianlearn.tasks.recordings import Recordings
 from brianlearn.tasks.waves import Weights
@@ -59,11 +59,10 @@ class NMNIST:
     blocklist: Sequence[int] | np.ndarray = ()
 
     def __post_init__(self):
-        if not isinstance(self.steps, Integral) or self.steps < 1:
-            raise ValueError(f"steps is {self.steps}, but must be a whole number, 1 or more.")
-        if not 0 < self.longest < np.inf:
+        check_whole("steps", self.steps, 1)
+        if not (is_number(self.longest) and 0 < self.longest < np.inf):
             raise ValueError(f"longest is {self.longest}, but must be a time above 0.")
-        blocklist = np.asarray(self.blocklist)
+        blocklist = plain_array(self.blocklist, "blocklist", booleans=True)
         whole = np.issubdtype(blocklist.dtype, np.integer) or not blocklist.size
         if not whole or blocklist.ndim != 1 or not np.isin(blocklist, range(PIXELS)).all():
             raise ValueError(f"blocklist must hold whole numbers within 0 and {PIXELS - 1}.")
@@ -138,7 +137,7 @@ class NMNIST:
         keys.sort()
         steps = keys // (samples * inputs)
         indices = keys - steps * (samples * inputs)
-        labels = np.asarray(labels, np.int32)
+        labels = whole_numbers(labels, "labels", np.int32)
         return Trial(steps, indices, labels=labels, raster=(samples, self.steps, inputs))
 
     def _keys(self, sample, events, samples):

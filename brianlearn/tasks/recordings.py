@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from brianlearn.checks import check_whole, whole_numbers
 from brianlearn.tasks.events import PIXELS, Events, RecordingError, check_size
 
 __all__ = ["Recordings", "download"]
@@ -54,6 +55,12 @@ class Recordings:
     paths: Sequence[str] = field(repr=False)
     labels: np.ndarray = field(repr=False)
     skipped: Sequence[RecordingError] = ()
+
+    def __post_init__(self):
+        labels = whole_numbers(self.labels, "labels", np.int32)
+        if labels.shape != (len(self.paths),):
+            raise ValueError(f"labels is {labels.shape}, but there are {len(self.paths)} paths.")
+        object.__setattr__(self, "labels", labels)
 
     @classmethod
     def scan(
@@ -126,6 +133,7 @@ class Recordings:
 
     def part(self, numbers) -> "Recordings":
         """Some of them, by their numbers."""
+        numbers = whole_numbers(numbers, "numbers")
         return replace(
             self, paths=[self.paths[i] for i in numbers], labels=self.labels[numbers], skipped=()
         )
@@ -148,6 +156,7 @@ class Recordings:
         ...  for train, rest in recordings.folds(5, seed=1)][:2]
         [(24, [2, 2, 2]), (24, [2, 2, 2])]
         """
+        check_whole("n", n, 1)
         frequency = np.bincount(self.labels)
         if n < 2 or frequency.min() < n:
             raise ValueError(

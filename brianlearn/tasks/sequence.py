@@ -9,10 +9,10 @@ doi:10.1038/s41467-025-65394-8: all right after 6 presentations of both classes)
 """
 
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 
+from brianlearn.checks import check_whole, plain_array
 from brianlearn.trial import Trial
 
 __all__ = ["Sequence"]
@@ -58,9 +58,7 @@ class Sequence:
 
     def __post_init__(self):
         for name, least in {"interval": 1, "reference": 0, "tail": 1}.items():
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or value < least:
-                raise ValueError(f"{name} is {value}, but must be a whole number, {least} or more.")
+            check_whole(name, getattr(self, name), least)
 
     @property
     def max_delay(self) -> int:
@@ -80,7 +78,7 @@ class Sequence:
         ValueError
             If a label is neither 0 nor 1.
         """
-        labels = np.asarray(labels)
+        labels = plain_array(labels, "labels", booleans=True)
         if labels.ndim != 1 or not np.isin(labels, (0, 1)).all():
             raise ValueError(f"labels is {labels.tolist()}, but must be a row of 0 and 1.")
         labels = labels.astype(np.int32)

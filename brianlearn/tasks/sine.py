@@ -6,6 +6,8 @@ import numpy as np
 from brian2.units.allunits import hertz
 from brian2.units.fundamentalunits import DimensionMismatchError, Quantity, get_dimensions
 
+from brianlearn.checks import plain_array
+
 __all__ = ["aligned_error", "oscillation", "rms", "target"]
 
 
@@ -36,7 +38,7 @@ def target(frequency: Quantity) -> str:
 
 def rms(values) -> float:
     """Root of the mean square; NaN for no values at all."""
-    values = np.asarray(values)
+    values = plain_array(values, "values")
     return float(np.sqrt(np.mean(np.square(values)))) if values.size else float("nan")
 
 

@@ -7,6 +7,7 @@ from numbers import Integral
 
 import numpy as np
 
+from brianlearn.checks import check_whole
 from brianlearn.tasks.events import WIDTH, Events
 from brianlearn.tasks.nmnist import NMNIST
 from brianlearn.tasks.recordings import Recordings
@@ -63,8 +64,8 @@ class Stream:
     shift: int = 0
 
     def __post_init__(self):
-        _check_whole("batch", self.batch, 1)
-        _check_whole("shift", self.shift, 0)
+        check_whole("batch", self.batch, 1)
+        check_whole("shift", self.shift, 0)
         if self.shift >= WIDTH:
             raise ValueError(f"shift is {self.shift}, but the field is only {WIDTH} pixels wide.")
         if self.shift and self.seed is None:
@@ -122,7 +123,7 @@ def grouped(history: Mapping[str, np.ndarray], size: int) -> dict[str, np.ndarra
     >>> grouped({"accuracy": np.array([1.0, 0.0, 1.0, 1.0, 0.0])}, 2)
     {'accuracy': array([0.5, 1. , 0. ])}
     """
-    _check_whole("size", size, 1)
+    check_whole("size", size, 1)
     return {name: _means(np.asarray(values), size) for name, values in history.items()}
 
 
@@ -144,8 +145,3 @@ def _generator(seed, purpose, number):
     Those for one purpose are independent of those for another.
     """
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, number)))
-
-
-def _check_whole(name, value, least):
-    if not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name} is {value}, but must be a whole number, {least} or more.")

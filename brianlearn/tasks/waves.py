@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brianlearn.checks import check_whole
+
 __all__ = ["Waves", "Weights", "draw", "normal_weights", "single"]
 
 SPIKE_PROBABILITY = 0.05  # per input and step
@@ -105,8 +107,7 @@ def draw(seed: int, n_in: int = 100, n_rec: int = 100, n_out: int = 1, steps: in
         ("n_out", n_out, 1),
         ("steps", steps, 3),
     ):
-        if size < least:
-            raise ValueError(f"{name} is {size}, but must be {least} or more.")
+        check_whole(name, size, least)
     random = np.random.RandomState(seed)
     w_in, w_rec = normal_weights(random, n_in, n_rec)
     w_out = single(random.randn(n_rec, n_out) / np.sqrt(n_rec))

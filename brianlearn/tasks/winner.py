@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brianlearn.checks import whole_numbers
+
 __all__ = ["Patterns", "draw", "firing_steps", "reached", "walks", "winners"]
 
 DT = 1e-4  # seconds
@@ -93,7 +95,8 @@ def firing_steps(patterns: Patterns, rule: Mapping, delays, steps: int) -> np.nd
     dendrite, soma, theta_decay = (
         np.exp(-DT / float(rule[f"tau_{name}"])) for name in ("dendrite", "soma", "theta")
     )
-    reference, delays = round(float(rule["reference_delay"]) / DT), np.asarray(delays)
+    reference = round(float(rule["reference_delay"]) / DT)
+    delays = whole_numbers(delays, "delays, in steps,")
     heard_1, heard_2 = (_raster(trains, steps) for trains in (patterns.first, patterns.second))
     u_1, u_2, v = np.zeros((3, len(heard_1), len(delays)))
     theta = float(rule["theta_0"])
