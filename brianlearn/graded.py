@@ -120,5 +120,5 @@ class Graded(Kernel):
 
     def set_matrix(self, weights) -> None:
         """Set all weights, and the bias if there is one; the errors are those of a new one."""
-        weights = real_numbers(weights, "weights", shape=self.mask.shape)
+        weights = real_numbers(weights, "weights", shape=self.mask.shape, finite=False)
         self.variables["weights"].set_value(weights.ravel())

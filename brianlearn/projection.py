@@ -260,12 +260,12 @@ class Projection(Delayed, Kernel):
         Raises
         ------
         ValueError
-            If the shape is another, a weight is not finite, or given where there is no connection.
+            If the shape is another, a weight is no number, or given where there is no connection.
         brian2.DimensionMismatchError
             If the weights have another unit.
         """
         dim = self.variables["weights"].dim
-        values = real_numbers(weights, f"A weight of '{self.name}'", dim)
+        values = real_numbers(weights, f"A weight of '{self.name}'", dim, finite=False)
         if values.shape != self.mask.shape:
             raise ValueError(f"weights is {values.shape}, but must be {self.mask.shape}.")
         if np.any(values[~self.mask]):

@@ -153,6 +153,7 @@ def signal(values):
 ONES = np.ones((3, 3))
 WITH_FEWER = ("another length",)  # which it takes as well
 BOOLEANS = ("booleans",)
+ANY_FLOAT = ("infinite", "no number", "too long for a float")  # a fault where it is met, in a run
 NO_QUANTITIES = ("a view", "a list of views", "text", "objects", "ragged", "nothing")
 NO_QUANTITIES += ("too long for a float",)
 
@@ -161,20 +162,22 @@ REAL = {
     "Projection(weights)": Door(lambda v: matrix(weights=v), ONES),
     "Projection(weights, i, j)": Door(lambda v: listed(weights=v), np.ones(3)),
     "Projection(weights in volt)": Door(lambda v: volts(v * mV), ONES, (*NO_QUANTITIES, *BOOLEANS)),
-    "Projection.set_matrix": Door(lambda v: matrix().set_matrix(v), ONES),
+    "Projection.set_matrix": Door(lambda v: matrix().set_matrix(v), ONES, ("infinite",)),
     "Projection.set_delay_steps": Door(
         lambda v: matrix(delay=ONES * ms, max_delay=2 * ms).set_delay_steps(v), ONES
     ),
     "Graded(weights)": Door(graded, np.ones((4, 3))),
     "Graded(bias)": Door(lambda v: graded(bias=v), np.ones(3)),
-    "Graded.set_matrix": Door(lambda v: graded().set_matrix(v), np.ones((4, 3))),
+    "Graded.set_matrix": Door(lambda v: graded().set_matrix(v), np.ones((4, 3)), ("infinite",)),
     "EligibilitySynapses(weights)": Door(online, np.ones((4, 3))),
-    "EligibilitySynapses.set_matrix": Door(lambda v: online().set_matrix(v), np.ones((4, 3))),
+    "EligibilitySynapses.set_matrix": Door(
+        lambda v: online().set_matrix(v), np.ones((4, 3)), ("infinite",)
+    ),
     "Given": Door(fed_back, np.ones((3, 2))),
     "Given, by name": Door(lambda v: Given({"some": v}), np.ones((3, 2)), WITH_FEWER),
     "Template.neurons": Door(lambda v: eprop_lif.neurons(3, v_th=v), np.ones(3), ("infinite",)),
     "EProp(window)": Door(windowed, np.ones(3), BOOLEANS),
-    "Signal.of": Door(signal, np.ones((5, 2)), WITH_FEWER),
+    "Signal.of": Door(signal, np.ones((5, 2)), (*WITH_FEWER, *ANY_FLOAT)),
     "Trial(targets)": Door(lambda v: presented(targets=v), np.ones((3, 6)), BOOLEANS),
     "Trial.from_raster(targets)": Door(
         lambda v: Trial.from_raster(np.ones((3, 4)), targets=v), np.ones((3, 2)),

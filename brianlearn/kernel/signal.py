@@ -13,7 +13,7 @@ from brian2.units.allunits import second
 from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension, Quantity, get_dimensions
 from brian2.utils.stringtools import get_identifiers
 
-from brianlearn.checks import check_unit, real_numbers
+from brianlearn.checks import check_unit, plain_array
 
 __all__ = ["Signal"]
 
@@ -73,7 +73,7 @@ class Signal:
         NameError
             If a name in the expression stands for nothing.
         ValueError
-            If the number of columns or expressions is not ``size``, or a number is not finite.
+            If the number of columns or expressions is not ``size``.
         """
         if isinstance(values, VariableView):
             here, variable = values.group_name, values.name.removesuffix("_")
@@ -129,7 +129,7 @@ class Signal:
 
     @classmethod
     def _from_samples(cls, values, size, name, dim):
-        samples = real_numbers(values, name, dim)
+        samples = plain_array(values, name, dim).astype(float)
         if samples.ndim == 1:
             samples = samples[:, np.newaxis]
         if samples.ndim != 2 or not len(samples):

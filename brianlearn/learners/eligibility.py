@@ -199,7 +199,7 @@ class EligibilitySynapses(Synapses):
 
     def set_matrix(self, weights) -> None:
         """Set all weights, given as sources x targets; those without synapse must be 0."""
-        weights = real_numbers(weights, f"A weight of '{self.name}'")
+        weights = real_numbers(weights, f"A weight of '{self.name}'", finite=False)
         if weights.shape != self.shape or np.any(weights[~self.mask]):
             raise ValueError(
                 f"'{self.name}' takes weights of shape {self.shape}, 0 where there is no synapse; "
