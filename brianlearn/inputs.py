@@ -7,6 +7,7 @@ from brian2.groups.group import Group
 from brian2.groups.subgroup import Subgroup
 
 from brianlearn import schedule
+from brianlearn.checks import check_whole
 from brianlearn.states import units_of
 
 __all__ = ["SpikeInput", "batch_of"]
@@ -39,8 +40,7 @@ class SpikeInput(Group, SpikeSource):
 
     def __init__(self, neurons: int, samples: int = 1, *, dt=None, clock=None, name="input*"):
         for what, number in (("neurons", neurons), ("samples", samples)):
-            if not isinstance(number, int | np.integer) or number < 1:
-                raise ValueError(f"{what} is {number!r}, but must be a whole number above 0.")
+            check_whole(what, number, 1)
         moment = {"when": self.emits.when, "order": self.emits.order}
         super().__init__(dt=dt, clock=clock, **moment, name=name)
         self.neurons, self.samples = int(neurons), int(samples)
@@ -86,8 +86,7 @@ def batch_of(inputs, samples) -> int:
             f"inputs is {inputs!r}, but must be a SpikeInput or another source of spikes, or None."
         )
     samples = 1 if samples is None else samples
-    if not isinstance(samples, int | np.integer) or samples < 1:
-        raise ValueError(f"samples is {samples!r}, but must be a whole number above 0.")
+    check_whole("samples", samples, 1)
     if inputs is not None:
         units_of(inputs, samples)
     return int(samples)

@@ -1,6 +1,5 @@
 """`Readout`: what a network says, ``z = phi . r``, and what it hears of it."""
 
-import numbers
 import weakref
 from importlib.resources import files
 
@@ -16,7 +15,7 @@ from brian2.units.fundamentalunits import (
 )
 
 from brianlearn import attachment, record, schedule
-from brianlearn.checks import check_unit, find_array
+from brianlearn.checks import check_unit, check_whole, find_array, real_numbers
 from brianlearn.kernel import Kernel, Steps
 
 __all__ = ["Readout"]
@@ -258,8 +257,7 @@ def _numbers(source, name):
 def _check(rates, fed, outputs, encoders, feedback_delay, source, variable, feedback):
     if rates.scalar:
         raise TypeError(f"'{variable}' of '{source.name}' is shared: there is one for all neurons.")
-    if not isinstance(outputs, numbers.Integral) or outputs < 1:
-        raise ValueError(f"outputs is {outputs!r}, but must be a whole number above 0.")
+    check_whole("outputs", outputs, 1)
     if fed is None:
         if encoders is not None:
             raise ValueError("encoders have no effect without feedback.")
@@ -292,8 +290,7 @@ def _encoders(encoders, size, outputs, feedback):
                 f"(here {outputs} output(s), {size} value(s)): give encoders, {size} x {outputs}."
             )
         encoders = [1.0]
-    check_unit(encoders, DIMENSIONLESS, "An encoder")
-    weights = np.asarray(encoders, dtype=float)
+    weights = real_numbers(encoders, "An encoder")
     if weights.shape not in {(size, outputs), (size,) if outputs == 1 else (size, outputs)}:
         raise ValueError(f"encoders has shape {weights.shape}, but must be {size} x {outputs}.")
     return weights.ravel()

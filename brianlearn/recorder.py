@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from brianlearn import schedule
-from brianlearn.checks import find_array
+from brianlearn.checks import find_array, whole_numbers
 from brianlearn.kernel import FileName, Kernel
 from brianlearn.kernel.path import decode
 from brianlearn.trials import Trials
@@ -58,7 +58,8 @@ class Recorder(Kernel):
     Raises
     ------
     KeyError, TypeError
-        If a group has no such variable, or not as an array of numbers.
+        If a group has no such variable, or not as an array of numbers, or an index is no whole
+        number.
     ValueError
         If ``each`` is neither, or an index lies outside the variable.
 
@@ -77,13 +78,16 @@ class Recorder(Kernel):
     ):
         if each not in ("step", "trial"):
             raise ValueError(f"each is '{each}', but must be 'step' or 'trial'.")
+        if unknown := {*(indices or {})} - {*variables}:
+            raise ValueError(f"indices names {', '.join(sorted(unknown))}, which is not recorded.")
         chosen = {}
         for key, (group, variable) in variables.items():
             found = find_array(group, variable)
             if found.dtype != np.float64:
                 raise TypeError(f"'{variable}' of '{group.name}' does not hold real numbers.")
             every = np.arange(0 if found.size is None else found.size)
-            chosen[key] = np.asarray((indices or {}).get(key, every), dtype=np.int32).ravel()
+            given = (indices or {}).get(key, every)
+            chosen[key] = whole_numbers(given, f"The indices of '{key}'", np.int32).ravel()
             outside = found.size and chosen[key].size and chosen[key].max() >= found.size
             if not chosen[key].size or chosen[key].min() < 0 or outside:
                 raise ValueError(f"The indices of '{key}' lie outside '{variable}', or are none.")

@@ -10,6 +10,7 @@ from brian2 import (
     Network,
     NeuronGroup,
     StateMonitor,
+    TimedArray,
     defaultclock,
     ms,
     second,
@@ -126,7 +127,7 @@ def test_divergence_is_named(target):
     readout = Readout(group, "r", name="readout")
     wanted = np.ones(100)
     wanted[5] = np.nan
-    RLS(**RULE).attach(readout, target=wanted)
+    RLS(**RULE).attach(readout, target=TimedArray(wanted, dt=defaultclock.dt, name="wanted"))
     trace = StateMonitor(readout, "z", record=True, name="trace")
     words = "'readout_rls': the target is not a finite number at t = 250. us: check the expression"
     with pytest.raises(DivergenceError, match=words):

@@ -10,7 +10,7 @@ from brian2.groups.subgroup import Subgroup
 from brian2.synapses.synapses import Synapses
 from brian2.units.fundamentalunits import Quantity, get_dimensions
 
-from brianlearn.checks import check_unit, find_array
+from brianlearn.checks import check_unit, find_array, plain_array, whole_numbers
 from brianlearn.kernel.path import FileName
 from brianlearn.kernel.queues import Queues
 from brianlearn.kernel.signal import Signal
@@ -83,7 +83,9 @@ class Arguments:
         self._views[name] = (0, self.variables[name].size)
 
     def _declare_state(self, name, value):
-        values = np.asarray(value)
+        values = plain_array(
+            value, f"'{name}' of '{self.name}'", get_dimensions(value), booleans=True
+        )
         dtype = bool if values.dtype == bool else np.result_type(values.dtype, np.int32)
         if np.issubdtype(values.dtype, np.integer) and values.ndim == 0:
             dtype = np.int64
@@ -127,11 +129,15 @@ class Arguments:
 
         Raises
         ------
-        brian2.DimensionMismatchError, ValueError
-            If ``values`` has other dimensions or another size.
+        brian2.DimensionMismatchError, TypeError, ValueError
+            If ``values`` has other dimensions or another size, or is of another kind.
         """
         variable = self.variables[name]
-        check_unit(values, variable.dim, f"'{self.name}.{name}'")
+        what = f"'{self.name}.{name}'"
+        check_unit(values, variable.dim, what)
+        values = plain_array(values, what, variable.dim, booleans=variable.dtype == bool)
+        if np.issubdtype(variable.dtype, np.integer):
+            values = whole_numbers(values, what, variable.dtype)
         if np.size(values) != variable.size:
             raise ValueError(
                 f"'{self.name}.{name}' holds {variable.size} values, but was given an array of "

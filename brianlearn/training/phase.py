@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
+from brianlearn.checks import check_flag, check_whole
 from brianlearn.trial import Trial
 
 __all__ = ["Phase"]
@@ -40,8 +39,9 @@ class Phase:
                 f"The source of phase '{self.name}' is {self.source!r}, but must be a Trial, or a "
                 "function that gives the trial number k."
             )
-        if not isinstance(self.iterations, int | np.integer) or self.iterations < 0:
-            raise ValueError(f"iterations is {self.iterations!r}, but must be a whole number.")
+        check_whole("iterations", self.iterations, 0)
+        check_flag("learning", self.learning)
+        check_flag("recording", self.recording)
 
     def trial(self, k: int) -> Trial:
         """What the source gives for trial number k."""
