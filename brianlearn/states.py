@@ -59,6 +59,10 @@ def reset_states(reset, samples: int) -> list[tuple]:
             find_array(*item)
             pairs.append(item)
             continue
+        if not isinstance(item, Group):
+            raise TypeError(
+                f"reset holds {item!r}, but must hold groups, or pairs such as (neurons, 'v')."
+            )
         if hasattr(item, "states"):
             pairs += item.states
             continue

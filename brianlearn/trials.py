@@ -165,8 +165,8 @@ class Trials(Kernel):
         if self.in_step:
             check_clocks(f"'{name}'", *self.in_step)
         self.steps_per_trial = length.count(clock.dt)
-        if self.steps_per_trial < 1:
-            raise ValueError(f"duration is {duration}, but a trial has at least one time step.")
+        if self.steps_per_trial < 1 or np.isinf(float(duration)):
+            raise ValueError(f"duration is {duration}, but a trial has an end, and a time step.")
         self.in_run = None
         self.reset = {(group.name, variable) for group, variable in states}
         super().__init__(

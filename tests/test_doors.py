@@ -30,13 +30,18 @@ from brianlearn import (
     Given,
     Graded,
     GradientDescent,
+    Kernel,
+    Phase,
     PlasticDelay,
     Projection,
+    Readout,
+    Recorder,
     Signal,
     SpikeInput,
     Trial,
     Trials,
     WinnerTakeAllDelays,
+    simulate,
 )
 from brianlearn.checks import real_numbers, whole_numbers
 from brianlearn.models import eprop_lif, eprop_readout, force_lif, linear_readout
@@ -105,6 +110,16 @@ def windowed(window):
     trials = Trials(3 * ms, inputs, readout, readout=readout)
     onto = Projection(inputs, readout, np.ones((2, 2)), variable="x")
     return EProp(window=window).attach(trials, readout, [onto])
+
+
+def listeners():
+    return NeuronGroup(3, "r : 1\nheard : 1", name="listeners")
+
+
+def recorded(indices):
+    neurons = listeners()
+    trials = Trials(3 * ms, SpikeInput(1), [neurons])
+    return Recorder(trials, {"r": (neurons, "r")}, indices={"r": indices})
 
 
 def fed_back(feedback):
@@ -199,6 +214,9 @@ REAL = {
         PATTERN.misalignment, np.ones((2, 3))
     ),
     "localization.median_error": Door(lambda v: median_error(v, [1, 2]), np.ones((2, 36))),
+    "Readout(encoders)": Door(
+        lambda v: Readout(listeners(), "r", feedback="heard", encoders=v), np.ones(3)
+    ),
     "Localization.posterior": Door(Localization(sound=3).posterior, np.ones((1, 3, 2)), WITH_FEWER),
 }  # fmt: skip
 
@@ -243,6 +261,7 @@ WHOLE = {
         lambda v: median_error(np.ones((3, 36)), v), [0, 1, 2]
     ),
     "WinnerTakeAllDelays(competitors)": Door(lambda v: competing(competitors=v), [2, 2, 2]),
+    "Recorder(indices)": Door(recorded, [0, 1, 2], WITH_FEWER),
     "PlasticDelay.set(indices)": Door(
         lambda v: moved(1 * ms, v), [0, 1, 2], (*BOOLEANS, *WITH_FEWER)
     ),
@@ -378,6 +397,10 @@ COUNTS = {
     "same_pattern(classes)": lambda v: same_pattern(1, v, length=3, padding=4),
     "Sequence(interval)": lambda v: Sequence(interval=v),
     "Localization(fibres)": lambda v: Localization(fibres=v),
+    "SpikeInput(neurons)": SpikeInput,
+    "SpikeInput(samples)": lambda v: SpikeInput(1, v),
+    "Readout(outputs)": lambda v: Readout(listeners(), "r", v),
+    "Phase(iterations)": lambda v: Phase("train", Trial([], []), v if v != 0 else -1),
 }
 
 
@@ -396,6 +419,9 @@ FLAGS = {
     "EProp(average)": lambda v: EProp(average=v),
     "EProp(each_step)": lambda v: EProp(update="spike", each_step=v),
     "FiringRate(rate_per_step)": lambda v: FiringRate(rate_per_step=v),
+    "EProp(forget_tests)": lambda v: EProp(forget_tests=v),
+    "Phase(learning)": lambda v: Phase("train", Trial([], []), 1, learning=v),
+    "Phase(recording)": lambda v: Phase("train", Trial([], []), 1, recording=v),
 }
 
 
@@ -452,3 +478,32 @@ def test_max_delay_is_one_time():
         matrix(delay=1 * ms, max_delay=[1, 2, 3] * ms)
     with pytest.raises(ValueError, match="kappa is inf"):
         EProp(kappa=np.inf * second)
+
+
+def test_arrays_of_kernels():
+    """They may be anything that holds numbers; what is set later must be of their type."""
+
+    def nothing(held):
+        """No operation."""
+
+    def made(values):
+        return Kernel(nothing, "int nothing(Array<double> held) { return 0; }", {"held": values})
+
+    for good in ([1.5, np.inf], [True, False], np.arange(3), 2 * mV, [1, np.nan]):
+        made(good)
+    bad = {what: COMMON[what] for what in ("complex", "text", "masked", "a view", "nothing")}
+    refuse(made, {what: change([0.0, 1.0]) for what, change in bad.items()})
+    counted = made(np.arange(1, 3))
+    for wrong in ([0.5, 1.0], [1, 2, 3], [True, False], [1, 2] * mV):
+        refuse(lambda values: counted.set_array("held", values), {repr(wrong): wrong})
+
+
+def test_times_of_trials_and_runs():
+    for take in (lambda v: Trials(v, SpikeInput(1), None), lambda v: simulate(v, progress=False)):
+        bad = (10, [1, 2] * ms, np.nan * ms, np.inf * second, -1 * ms, 1 * mV)
+        refuse(take, {repr(one): one for one in bad})
+
+
+def test_what_is_no_group_to_reset():
+    neurons = listeners()
+    refuse(lambda v: Trials(1 * ms, SpikeInput(1), v), {"view": [neurons.r], "name": ["r"]})

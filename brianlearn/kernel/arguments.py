@@ -10,7 +10,13 @@ from brian2.groups.subgroup import Subgroup
 from brian2.synapses.synapses import Synapses
 from brian2.units.fundamentalunits import Quantity, get_dimensions
 
-from brianlearn.checks import check_unit, find_array, plain_array, whole_numbers
+from brianlearn.checks import (
+    check_unit,
+    check_whole,
+    find_array,
+    plain_array,
+    whole_numbers,
+)
 from brianlearn.kernel.path import FileName
 from brianlearn.kernel.queues import Queues
 from brianlearn.kernel.signal import Signal
@@ -37,6 +43,9 @@ class Scratch:
 
     size: int
     dtype: type = float
+
+    def __post_init__(self):
+        check_whole("The size of Scratch", self.size, 0)
 
 
 class Arguments:

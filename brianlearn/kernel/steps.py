@@ -6,6 +6,8 @@ import numpy as np
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import DimensionMismatchError, Quantity, get_dimensions
 
+from brianlearn.checks import real_numbers
+
 __all__ = ["Steps"]
 
 
@@ -17,6 +19,8 @@ class Steps:
     ------
     brian2.DimensionMismatchError
         If ``time`` is not a time; the message says ``name``.
+    TypeError, ValueError
+        If it is several, or no number.
     """
 
     time: Quantity
@@ -28,6 +32,7 @@ class Steps:
                 f"{self.name} is a time and needs a unit, such as 2.5*ms; got {self.time!r}",
                 get_dimensions(self.time),
             )
+        real_numbers(self.time, self.name, second.dim, shape=(), finite=False)
 
     def count(self, dt: Quantity) -> int:
         """How many steps of ``dt`` it takes; a ValueError if not a whole number of them."""

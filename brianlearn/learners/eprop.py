@@ -156,7 +156,7 @@ class EProp:
             raise ValueError(
                 f"trials_per_update is {self.trials_per_update!r}, but must be 1 or more."
             )
-        for name in ("average", "each_step"):
+        for name in ("average", "each_step", "forget_tests"):
             check_flag(name, getattr(self, name))
         listed = [*self.learn.values()] if isinstance(self.learn, dict) else [self.learn]
         for one in listed:

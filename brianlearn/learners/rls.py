@@ -5,10 +5,10 @@ from importlib.resources import files
 
 import numpy as np
 from brian2.units.allunits import second
-from brian2.units.fundamentalunits import Quantity, get_or_create_dimension
+from brian2.units.fundamentalunits import Quantity, get_dimensions, get_or_create_dimension
 
 from brianlearn import attachment, record, schedule
-from brianlearn.checks import check_unit
+from brianlearn.checks import check_unit, real_numbers
 from brianlearn.errors import DivergenceError
 from brianlearn.kernel import Kernel, Signal, Steps
 from brianlearn.readout import Readout
@@ -155,7 +155,7 @@ class RLS:
             Steps(getattr(self, name), name)
         if not self.every > 0 * second or not self.start < self.stop:
             raise ValueError(f"{self} would never update: it needs every > 0 and start < stop.")
-        if not np.asarray(self.alpha) > 0:
+        if not real_numbers(self.alpha, "alpha", get_dimensions(self.alpha), shape=()) > 0:
             raise ValueError(f"alpha is {self.alpha}, but must be positive.")
         if self.step not in ("exact", "published"):
             raise ValueError(f"step is '{self.step}', but must be 'exact' or 'published'.")
