@@ -189,6 +189,14 @@ def test_life_is_the_same_whatever_the_chunks(target, chunk, whole, monkeypatch)
     assert seen["recorded x"].shape == (9, 1, 3)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("target_restored")
+def test_compiled_targets_agree_to_the_bit(monkeypatch):
+    seen = [lived(target, monkeypatch, 2) for target in ("cython", "cpp_standalone")]
+    for name, values in seen[0].items():
+        assert np.array_equal(values, seen[1][name]), name
+
+
 ITERATIONS, KILLED_AT = 8, (1, 2, 4, 5, 7)
 
 

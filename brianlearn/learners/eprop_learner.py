@@ -264,6 +264,9 @@ class EPropLearner:
             for key, value in (group.namespace or {}).items()
         }
         trial = {"steps": self.trials.steps_per_trial, "samples": self.trials.samples}
+        if self.trials.teacher is not None:
+            group, variable = self.trials.teacher
+            trial["target"] = f"{variable} of a {type(group).__name__} of {len(group)}"
         for name, group in groups.items():
             constants |= {f"{name}.{key}": digest for key, digest in _arrays(group)}
         return rule | trial | sizes | masks | models | constants | {"dt": str(self.trials.clock.dt)}

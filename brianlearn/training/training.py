@@ -34,9 +34,11 @@ class Training:
     network : Network, optional
         By default, all objects visible where it is made.
     checkpoint : path, optional
-        A file that is written, whole, about every two seconds.
+        A file that is written, whole, about every two seconds (less often if that takes long), and
+        at the end of each `run`.
     resume : bool
-        Go on from the checkpoint, if it exists: a run may have been killed before the first.
+        Go on from the checkpoint, if it exists: a run may have been killed before the first. What
+        is set after this counts, and takes the place of what the checkpoint held.
     description : dict, optional
         Named numbers and strings; with what the learner says of itself, what a checkpoint must
         agree with.
@@ -68,6 +70,18 @@ class Training:
     ValueError
         If it is to be resumed, but is damaged, or is of another training; the message says in
         which fields it differs.
+
+    Notes
+    -----
+    A checkpoint holds all of the network that Brian2 or brianlearn keep: every variable of every
+    object, the spikes under way, the time, the state of the random numbers, what monitors and a
+    `Recorder` have seen. It does not hold what Python functions of your own remember (in a
+    ``network_operation``), or what kernels of your own keep as `Scratch` or in files. It is resumed
+    on the kind of target that wrote it (at runtime, or in C++ standalone mode).
+
+    In standalone mode the network is built before the first run, or when a checkpoint is resumed.
+    Its process then stays alive until `set_target` is called, or nothing holds the network any
+    more; what it held can be read after that.
 
     Examples
     --------
