@@ -153,6 +153,8 @@ class LivingDevice(CPPStandaloneDevice):
     def write(self, var, values):
         """Set an array, which takes the values' shape if it can grow."""
         values = np.ascontiguousarray(values, dtype=var.dtype)
+        if not isinstance(var, DynamicArrayVariable) and values.size != var.size:
+            raise ValueError(f"'{var.name}' holds {var.size} values, not {values.size}.")
         self.process.write(self.places[var], values)
         if isinstance(var, DynamicArrayVariable):
             var.size = values.shape if values.ndim == 2 else len(values)

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 from brian2.core.network import Network
-from brian2.core.variables import ArrayVariable
+from brian2.core.variables import ArrayVariable, DynamicArrayVariable
 from brian2.devices.device import get_device
 from brian2.groups.group import VariableOwner
 from brian2.synapses.synapses import SynapticPathway
@@ -43,21 +43,31 @@ def set_network_state(network: Network, state: dict[str, np.ndarray]) -> None:
     Raises
     ------
     ValueError
-        If an object or a variable has no value in it, or it is of another kind of target.
+        If an object or a variable has no value in it, or the other way round, or it was saved on
+        another kind of target; then nothing was set.
     """
-    owners = _owners(network)
+    _check_random(state)
+    owners, names = _owners(network), network_state(network).keys()
+    if differing := sorted({*state} ^ {*names}):
+        raise ValueError(
+            f"The state that was saved is of another network: {', '.join(differing[:5])} "
+            f"{'and more ' * (len(differing) > 5)}in one of both alone."
+        )
     for item in owners:
         for name in _arrays(item):
-            _set(item.variables[name], _find(state, f"{item.name}/{name}"))
+            _check_size(item.variables[name], state[f"{item.name}/{name}"])
+    for item in owners:
+        for name in _arrays(item):
+            _set(item.variables[name], state[f"{item.name}/{name}"])
         if hasattr(item, "further_state"):
             keys = item.further_state()
-            item.set_further_state({k: _find(state, f"{item.name}/{k}") for k in keys})
+            item.set_further_state({key: state[f"{item.name}/{key}"] for key in keys})
     device = get_device()
     if isinstance(device, LivingDevice):
         device.prepare_queues()
     for item in owners:
         if isinstance(item, SynapticPathway):
-            _write_queue(item, _find(state, f"{item.name}/{_QUEUE}"))
+            _write_queue(item, state[f"{item.name}/{_QUEUE}"])
     _write_random(state)
     network.t_ = float(state[_TIME])
 
@@ -105,10 +115,13 @@ def _arrays(item) -> list[str]:
     return sorted(own.difference(passing))
 
 
-def _find(state, name):
-    if name not in state:
-        raise ValueError(f"The state that was saved has no '{name}': it is of another network.")
-    return state[name]
+def _check_size(variable, values):
+    here = np.shape(variable.get_value())
+    if not isinstance(variable, DynamicArrayVariable) and values.shape != here:
+        raise ValueError(
+            f"'{variable.name}' of '{variable.owner.name}' was saved with shape {values.shape}, "
+            f"but has {here}."
+        )
 
 
 def _set(variable, values):
@@ -116,13 +129,8 @@ def _set(variable, values):
     if isinstance(device, LivingDevice):
         device.write(variable, values)
         return
-    if hasattr(variable, "resize"):
+    if isinstance(variable, DynamicArrayVariable):
         variable.resize(values.shape if values.ndim == 2 else len(values))
-    elif values.shape != np.shape(variable.get_value()):
-        raise ValueError(
-            f"'{variable.name}' of '{variable.owner.name}' was saved with shape {values.shape}, "
-            f"but has {np.shape(variable.get_value())}."
-        )
     variable.set_value(values)
 
 
@@ -166,16 +174,22 @@ def _read_random() -> dict[str, np.ndarray]:
     return {"keys": keys} | {key: np.array(one) for key, one in (state | numbers).items()}
 
 
-def _write_random(state):
-    device = get_device()
-    found = {key.partition("/")[2]: a for key, a in state.items() if key.startswith(_RANDOM)}
-    living = isinstance(device, LivingDevice)
-    if living != ("standalone" in found):
+def _random_numbers(state):
+    return {key.partition("/")[2]: a for key, a in state.items() if key.startswith(_RANDOM)}
+
+
+def _check_random(state):
+    living = isinstance(get_device(), LivingDevice)
+    if living != ("standalone" in _random_numbers(state)):
         raise ValueError(
             "The state was saved " + ("at runtime" if living else "in C++ standalone mode")
             + ", whose random numbers cannot go on here: resume it on the target that saved it."
         )  # fmt: skip
-    if living:
+
+
+def _write_random(state):
+    device, found = get_device(), _random_numbers(state)
+    if isinstance(device, LivingDevice):
         data = found["standalone"].tobytes()
         device.process.tell("WRITE_RANDOM", 0, len(data), data=data)
         return
