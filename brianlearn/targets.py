@@ -3,7 +3,7 @@
 import shlex
 import shutil
 
-from brian2 import prefs
+from brian2 import defaultclock, prefs
 from brian2.devices.device import get_device, reset_device, set_device
 
 from brianlearn import cache
@@ -24,7 +24,7 @@ def set_target(name: str = "cpp_standalone") -> None:
     ``extra_link_args`` (``-pthread``, for kernels that use two processors);
     ``prefs.devices.cpp_standalone.extra_make_args_unix`` (for shorter compilation); and the Cython
     cache, one folder per compiler, flags and CPU. A standalone network that was built before ends,
-    as after ``device.reinit()``; what it held can still be read.
+    as after ``device.reinit()``; what it held can still be read. ``defaultclock.dt`` stays.
 
     Parameters
     ----------
@@ -44,6 +44,7 @@ def set_target(name: str = "cpp_standalone") -> None:
     if name not in TARGETS:
         raise ValueError(f"target is '{name}', but must be one of {', '.join(TARGETS)}.")
     end_life()
+    dt = defaultclock.dt
     if name != "numpy":
         compiler.command()
         prefs.codegen.cpp.extra_compile_args_gcc = compiler.exact_flags()
@@ -64,3 +65,5 @@ def set_target(name: str = "cpp_standalone") -> None:
     else:
         reset_device("runtime")
         prefs.codegen.target = name
+    if defaultclock.dt != dt:
+        defaultclock.dt = dt

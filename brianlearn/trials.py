@@ -276,6 +276,11 @@ class Trials(Kernel):
             file.writelines(unique.values())
         self.variables["trial"].set_value(0)
 
+    def begin_anew(self) -> None:
+        """Let a trial that is under way end here, so that the next time step begins one."""
+        if self.variables["step"].get_value().item() >= 0:
+            self.variables["step"].set_value(self.steps_per_trial - 1)
+
     def before_run(self, run_namespace):
         """Brian2's hook: there must be something to present, step by step."""
         check_clocks(f"'{self.name}'", self, *self.in_step)

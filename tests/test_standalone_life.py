@@ -102,7 +102,9 @@ def test_what_would_need_a_build_is_refused(alive):
             change()
     extra = NeuronGroup(1, "x : 1", name="extra")
     alive.add(extra)
-    with pytest.raises(RuntimeError, match="'extra'.* changed after the network was built"):
+    with pytest.raises(
+        RuntimeError, match=r"'extra' \(added\).* changed after the network was built"
+    ):
         simulate(1 * ms, alive, progress=False)
     alive.remove(extra)
     alive["spikes"].active = False
@@ -115,6 +117,9 @@ def test_what_would_need_a_build_is_refused(alive):
     group.namespace["tau"] = 10 * ms
     with pytest.raises(RuntimeError, match="one network at a time"):
         simulate(1 * ms, Network(NeuronGroup(1, "x : 1")), progress=False)
+    alive.remove(alive["trace"])
+    with pytest.raises(RuntimeError, match=r"'trace' \(removed\)"):
+        simulate(1 * ms, alive, progress=False)
 
 
 def test_constants_of_the_scope():
@@ -143,6 +148,9 @@ def test_all_that_it_held_stays_readable(alive):
         group.v = 1
     set_target("cpp_standalone")
     np.testing.assert_array_equal(group.v, before[0])
+    with pytest.raises(RuntimeError, match="was ended by set_target: it can be read"):
+        simulate(1 * ms, alive, progress=False)
+    assert defaultclock.dt == 0.1 * ms
 
 
 def test_crash_becomes_a_sentence(alive):
@@ -164,8 +172,25 @@ def test_ctrl_c_ends_the_run_in_order(alive):
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         simulate(10**7 * ms, alive, progress=False)
-    assert 5 * ms < alive["group"].t < 10**7 * ms
+    now = alive.t
+    assert 5 * ms < now < 10**7 * ms
+    assert alive["group"].t == now, "time goes on from where it was stopped"
     simulate(1 * ms, alive, progress=False)
+    assert alive["group"].t == alive.t == pytest.approx(float(now + 1 * ms))
+    assert np.all(np.diff(alive["trace"].t) > 0 * ms)
+
+
+def test_a_fork_cannot_take_it_over(alive):
+    child = os.fork()
+    if child == 0:
+        try:
+            simulate(1 * ms, alive, progress=False)
+        except RuntimeError as error:
+            os._exit("forked" in str(error))
+        os._exit(3)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    simulate(1 * ms, alive, progress=False)
+    assert alive["group"].t == 6 * ms
 
 
 def test_it_ends_with_its_network():

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from brian2 import Network, StateMonitor, ms, network_operation
+from brian2 import Network, StateMonitor, defaultclock, ms, network_operation
 
 from brianlearn import DivergenceError, Phase, Training, Trial, set_target, simulate
 from brianlearn.training import display
@@ -242,6 +242,30 @@ def test_interrupted_run_leaves_no_trace(numpy_target):
         training.histories["train"]["loss"], whole.histories["train"]["loss"]
     )
     np.testing.assert_array_equal(training.weights()["w_rec"], whole.weights()["w_rec"])
+
+
+def test_simulated_between_two_phases(numpy_target):
+    """What the network does in between enters no history, and phases begin with their trials."""
+    training, trial, made = training_of(case(optimizer="gradient_descent"))
+    training.run(Phase("train", trial, 2))
+    made.trials.present(trial, learning=False)
+    for duration in (400, 130):  # two trials, and a part of one
+        simulate(duration * ms, training.network, progress=False)
+        training.run(Phase("train", trial, 2))
+    whole = training_of(case(optimizer="gradient_descent"))[0]
+    whole.run(Phase("train", trial, 6))
+    np.testing.assert_array_equal(
+        training.histories["train"]["loss"], whole.histories["train"]["loss"]
+    )
+
+
+@pytest.mark.parametrize("name", ["cpp_standalone", "numpy"])
+def test_time_step_stays(name, target_restored):
+    defaultclock.dt = 0.3 * ms
+    set_target(name)
+    assert defaultclock.dt == 0.3 * ms
+    set_target("numpy")
+    assert defaultclock.dt == 0.3 * ms
 
 
 def test_another_mask_or_model_is_another_training(numpy_target, tmp_path):

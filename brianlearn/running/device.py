@@ -21,7 +21,7 @@ from jinja2 import Template
 from brianlearn.running.build import build
 from brianlearn.running.process import COMMANDS, Process
 
-__all__ = ["LivingDevice", "begin_life", "end_life"]
+__all__ = ["LivingDevice", "Remains", "begin_life", "end_life"]
 
 _SOURCE = files("brianlearn.running") / "process.cpp"
 _OF_LIFE = ("dt", "network_reference", "process", "built", "places", "pathways", "delays", "edited")
@@ -192,7 +192,8 @@ class LivingDevice(CPPStandaloneDevice):
 
     def resize(self, var, new_size):
         """Refused where a user asks for it; see `write`."""
-        raise NotImplementedError(_FIXED.format(what=f"resizing '{var.name}'"))
+        what = f"another number of '{var.name}' of '{var.owner.name}'"
+        raise NotImplementedError(_FIXED.format(what=what))
 
     def code_object(self, owner, name, *arguments, **options):
         """Refused: new code needs a new build."""

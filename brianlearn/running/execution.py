@@ -18,11 +18,15 @@ from brian2.units.allunits import second
 from brian2.units.fundamentalunits import get_dimensions
 
 from brianlearn.kernel.shortcut import shortcut
-from brianlearn.running.device import LivingDevice, begin_life, end_life
+from brianlearn.running.device import LivingDevice, Remains, begin_life, end_life
 from brianlearn.running.state import network_state, set_network_state
 
 __all__ = ["Execution", "execution_of"]
 
+_ENDED = (
+    "This network was ended by set_target: it can be read, but not go on. Make it anew, and let "
+    "its training be resumed from a checkpoint, if there is one."
+)
 _FIRST_STEPS, _REPORT_SECONDS = 100, 0.1  # of a run whose progress is told
 
 
@@ -42,6 +46,7 @@ class Execution:
 
     def prepare(self) -> None:
         """Generate and compile code, unless that has been done."""
+        _check_not_ended(self.network)
         with _clear_errors():
             self.network.run(0 * second, namespace=self.namespace)
 
@@ -80,6 +85,7 @@ class StandaloneExecution(Execution):
     def prepare(self):
         """Generate the project, compile it unless the cache has its binary, and start it."""
         device = get_device()
+        _check_not_ended(self.network)
         if isinstance(device, LivingDevice):
             if device.network is not self.network:
                 raise RuntimeError(
@@ -114,10 +120,7 @@ class StandaloneExecution(Execution):
     def _process(self):
         device = get_device()
         if not isinstance(device, LivingDevice) or device.network is not self.network:
-            raise RuntimeError(
-                "This network was ended by set_target: it can be read, but not go on. Make it "
-                "anew, and let its training be resumed from a checkpoint, if there is one."
-            )
+            raise RuntimeError(_ENDED)
         return device.process
 
     def _run(self, duration, report):
@@ -142,7 +145,10 @@ class StandaloneExecution(Execution):
         slice_end = end if report is None else min(end, start + _FIRST_STEPS * dt)
         while True:
             began, before = time.time(), self.network.t_
-            stopped, self.network.t_ = process.run(before, slice_end)
+            try:
+                stopped = process.run(before, slice_end)
+            finally:
+                self.network.t_ = process.time
             if stopped or slice_end == end:
                 return
             report((self.network.t_ - start) / (end - start))
@@ -155,31 +161,45 @@ def _clocks(network):
     return [one for one in {item.clock for item in network.sorted_objects} if hasattr(one, "dt_")]
 
 
+def _check_not_ended(network):
+    for clock in _clocks(network):
+        if isinstance(clock.variables["t"].device, Remains):
+            raise RuntimeError(_ENDED)
+
+
 def _check_unchanged(network, namespace):
     """Refuse what at runtime would count from the next run on, but was built already."""
     built, scope = get_device().built
     now = _fixed(network)
-    changed = [what for what in built | now if built.get(what) != now.get(what)]
+    changed = [what for what in built.keys() & now.keys() if built[what] != now[what]]
+    changed += [f"{name} (removed)" for name in _objects(built) - _objects(now)]
+    changed += [f"{name} (added)" for name in _objects(now) - _objects(built)]
     names = scope.keys() & namespace.keys()
     changed += [f"'{name}'" for name in sorted(names) if scope[name] != _plain(namespace[name])]
     if changed:
         raise RuntimeError(
-            f"{', '.join(changed)} changed after the network was built for C++ standalone mode, "
-            "where that would have no effect. Do it before the first run, or call set_target and "
-            "make the network anew."
+            f"{', '.join(sorted(changed))} changed after the network was built for C++ standalone "
+            "mode, where that would have no effect. Do it before the first run, or call set_target "
+            "and make the network anew."
         )
 
 
 def _fixed(network) -> dict:
     """What a built project cannot change: objects, which are active, time steps, constants."""
     fixed = {}
+    for clock in _clocks(network):
+        fixed[f"the time step of '{clock.name}'"] = clock.dt_
     for item in network.sorted_objects:
         fixed[f"'{item.name}'"] = weakref.ref(item)
         fixed[f"'{item.name}.active'"] = item.active
-        fixed[f"The time step of '{item.name}'"] = getattr(item.clock, "dt_", None)
         namespace = getattr(item, "namespace", None) or {}
         fixed |= {f"'{key}' of '{item.name}'": _plain(one) for key, one in namespace.items()}
     return fixed
+
+
+def _objects(fixed) -> set:
+    """Which of the keys of `_fixed` stand for objects."""
+    return {what for what, value in fixed.items() if isinstance(value, weakref.ref)}
 
 
 def _from_scope(namespace) -> dict:

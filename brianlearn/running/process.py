@@ -38,6 +38,11 @@ class Process:
     environment : dict
         Added to this program's environment variables.
 
+    Attributes
+    ----------
+    time : float
+        Where the last run has ended, in seconds.
+
     Raises
     ------
     RuntimeError
@@ -49,6 +54,7 @@ class Process:
         self._replies, theirs_out = os.pipe()
         pipes = {"BRIANLEARN_COMMANDS": str(theirs_in), "BRIANLEARN_REPLIES": str(theirs_out)}
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (it is read when the child crashes)
+        self.time, self._owner = 0.0, os.getpid()
         self._told = 0  # bytes of it that were passed on
         self._lock = threading.Lock()
         try:
@@ -59,7 +65,7 @@ class Process:
         finally:
             os.close(theirs_in)
             os.close(theirs_out)
-        mine = os.getpid(), self._child, self._errors, self._commands, self._replies
+        mine = self._owner, self._child, self._errors, self._commands, self._replies
         self._end = weakref.finalize(self, _end, *mine)
         self._ready = select.poll()
         self._ready.register(self._replies, select.POLLIN)
@@ -80,15 +86,14 @@ class Process:
         """End it; its memory is lost."""
         self._end()
 
-    def run(self, start: float, end: float) -> tuple[bool, float]:
+    def run(self, start: float, end: float) -> bool:
         """Go on from one time to another, in seconds; Ctrl-C stops at the end of a time step.
 
         Returns
         -------
-        stopped : bool
-            Whether it stopped before the end, because something in the network asked for it.
-        time : float
-            Where it is.
+        bool
+            Whether it stopped before the end, because something in the network asked for it. Where
+            it is then, its ``time`` says.
         """
         with self._lock:
             with _uninterrupted():
@@ -98,14 +103,17 @@ class Process:
             except BaseException:
                 with _uninterrupted():
                     self._stop()
-                    self._reply()
-                    self._receive(8)
+                    self._arrive()
                 raise
             with _uninterrupted():
-                stopped = bool(self._reply()[0])
-                time = float(np.frombuffer(self._receive(8))[0])
+                stopped = self._arrive()
         sys.stderr.write(self._said())
-        return stopped, time
+        return stopped
+
+    def _arrive(self):
+        stopped = bool(self._reply()[0])
+        self.time = float(np.frombuffer(self._receive(8))[0])
+        return stopped
 
     def _stop(self):
         """Ask until it has stopped: a signal may come before the run has begun."""
@@ -145,7 +153,15 @@ class Process:
     def _send(self, command, a=0, b=0, c=0, data=b""):
         words = np.array([COMMANDS.index(command), a, b, c], dtype=np.int64).tobytes()
         if not self.is_alive:
-            raise RuntimeError("The process of the standalone network has ended.")
+            raise RuntimeError(
+                "The process of the standalone network has ended. Call set_target, and make the "
+                "network anew."
+            )
+        if os.getpid() != self._owner:
+            raise RuntimeError(
+                "The standalone network lives in a process of the program that this one was forked "
+                "from, and both cannot go on with it. Call set_target, and make a network here."
+            )
         left = memoryview(words + data)
         try:
             while left:

@@ -241,6 +241,8 @@ class Training:
 
     def _execute(self, phases):
         """Run a chunk; one that fails or is interrupted leaves no trace."""
+        self.log.clear()  # of what was simulated in between
+        self.trials.begin_anew()
         self.execution.keep()
         started = time.time()
         try:
