@@ -1,5 +1,6 @@
 """`Recorder`: what happens in trials, written to a file as it happens, on every target."""
 
+import os
 import tempfile
 import weakref
 from importlib.resources import files
@@ -146,6 +147,16 @@ class Recorder(Kernel):
         if name not in self._whole or part.shape[-1] % self.samples:
             return part
         return part.reshape(*part.shape[:-1], self.samples, part.shape[-1] // self.samples)
+
+    @property
+    def record_bytes(self) -> int:
+        """How many bytes the file has."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def cut_record(self, written: int) -> None:
+        """Forget what was recorded since the file had so many bytes."""
+        if self.record_bytes > written:
+            os.truncate(self.path, written)
 
     def further_state(self) -> dict[str, np.ndarray]:
         """What was recorded, as a checkpoint keeps it."""

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 from brian2 import Network, StateMonitor, defaultclock, ms, network_operation
 
-from brianlearn import DivergenceError, Phase, Training, Trial, set_target, simulate
+from brianlearn import (
+    DivergenceError,
+    Kernel,
+    Phase,
+    Recorder,
+    Training,
+    Trial,
+    set_target,
+    simulate,
+)
 from brianlearn.training import display
 from brianlearn.training import training as module
 from conftest import COMPILED_LATER
@@ -242,6 +251,37 @@ def test_interrupted_run_leaves_no_trace(numpy_target):
         training.histories["train"]["loss"], whole.histories["train"]["loss"]
     )
     np.testing.assert_array_equal(training.weights()["w_rec"], whole.weights()["w_rec"])
+
+
+def stumble(broken):
+    """A fault, where one is asked for."""
+    return int(broken[0])
+
+
+@pytest.mark.parametrize("target", ["numpy", "cpp_standalone"], indirect=True)
+def test_a_chunk_that_fails_leaves_no_trace(target):
+    """Neither in what is learned, nor in records, monitors and time."""
+    text = "int stumble(Array<double> broken) { return (int)broken[0]; }"
+    seen = []
+    for fails in (False, True):
+        set_target(target)
+        made = build(case(), "adjoint")
+        stone = Kernel(stumble, text, {"broken": 0.0}, clock=made.trials.clock, name="stone")
+        recorder = Recorder(made.trials, {"v": (made.neurons, "v")}, name="recorder")
+        trace = StateMonitor(made.readout, "v", record=True, name="trace")
+        made.network.add(stone, recorder, trace)
+        training = Training(made.learner, made.network, progress=False)
+        phase = Phase("train", next(presented(case(), 1)), 1, recording=True)
+        training.run(phase)
+        if fails:
+            stone.broken = 1
+            with pytest.raises(RuntimeError, match="'stone': fault 1 at 200"):
+                training.run(phase)
+            stone.broken = 0
+        training.run(phase)
+        seen.append([training.weights()["w_in"], recorder.read()["v"], trace.v, trace.t])
+    for whole, failed in zip(*seen, strict=True):
+        np.testing.assert_array_equal(np.asarray(whole), np.asarray(failed))
 
 
 def test_simulated_between_two_phases(numpy_target):

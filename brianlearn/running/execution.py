@@ -42,7 +42,7 @@ class Execution:
 
     def __init__(self, network: Network, namespace: dict):
         self.network, self.namespace = network, namespace
-        self._kept = None
+        self._kept, self._written = None, {}
 
     def prepare(self) -> None:
         """Generate and compile code, unless that has been done."""
@@ -51,12 +51,24 @@ class Execution:
             self.network.run(0 * second, namespace=self.namespace)
 
     def keep(self) -> None:
-        """Remember the whole network as it is."""
-        self._kept = network_state(self.network)
+        """Remember the whole network as it is, and how long its records are."""
+        self._written = {item: item.record_bytes for item in self._recorders()}
+        self._keep()
 
     def back(self) -> None:
         """Let the network be as it was when it was kept."""
-        set_network_state(self.network, self._kept)
+        for item, written in self._written.items():
+            item.cut_record(written)
+        self._back()
+
+    def _recorders(self):
+        return [item for item in self.network.sorted_objects if hasattr(item, "record_bytes")]
+
+    def _keep(self):
+        self._kept = network_state(self.network, records=False)
+
+    def _back(self):
+        set_network_state(self.network, self._kept, records=False)
 
     def run(self, duration, report=None) -> None:
         """Go on for a time.
@@ -105,13 +117,11 @@ class StandaloneExecution(Execution):
             begin_life(self.network, (_fixed(self.network), _from_scope(self.namespace)))
         weakref.finalize(self.network, _end_process, device.process).atexit = False
 
-    def keep(self):
-        """Remember the whole network as it is, within its process."""
+    def _keep(self):  # within the process
         self._process.tell("KEEP")
         self._kept = self.network.t_
 
-    def back(self):
-        """Let the network be as it was when it was kept."""
+    def _back(self):
         if self._process.is_alive:
             self._process.tell("BACK")
             self.network.t_ = self._kept

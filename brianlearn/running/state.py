@@ -21,10 +21,10 @@ __all__ = ["canonical_names", "network_state", "set_network_state"]
 _QUEUE, _RANDOM, _TIME = "_spikequeue", "0_random", "0_t"  # an object's name begins with a letter
 
 
-def network_state(network: Network) -> dict[str, np.ndarray]:
+def network_state(network: Network, *, records: bool = True) -> dict[str, np.ndarray]:
     """Copies of all arrays, the spikes under way, the time, and the state of random numbers.
 
-    The names are ``object/variable``.
+    The names are ``object/variable``. With ``records``, what each `Recorder` has written, too.
     """
     state = {_TIME: np.array(network.t_)}
     for item in _owners(network):
@@ -32,12 +32,12 @@ def network_state(network: Network) -> dict[str, np.ndarray]:
             state[f"{item.name}/{name}"] = np.array(item.variables[name].get_value())
         if isinstance(item, SynapticPathway):
             state[f"{item.name}/{_QUEUE}"] = _read_queue(item)
-        if hasattr(item, "further_state"):
+        if records and hasattr(item, "further_state"):
             state |= {f"{item.name}/{key}": one for key, one in item.further_state().items()}
     return state | {f"{_RANDOM}/{key}": one for key, one in _read_random().items()}
 
 
-def set_network_state(network: Network, state: dict[str, np.ndarray]) -> None:
+def set_network_state(network: Network, state: dict, *, records: bool = True) -> None:
     """Let a network go on from what `network_state` gave, here or in another process.
 
     Raises
@@ -47,7 +47,7 @@ def set_network_state(network: Network, state: dict[str, np.ndarray]) -> None:
         another kind of target; then nothing was set.
     """
     _check_random(state)
-    owners, names = _owners(network), network_state(network).keys()
+    owners, names = _owners(network), network_state(network, records=records).keys()
     if differing := sorted({*state} ^ {*names}):
         raise ValueError(
             f"The state that was saved is of another network: {', '.join(differing[:5])} "
@@ -59,7 +59,7 @@ def set_network_state(network: Network, state: dict[str, np.ndarray]) -> None:
     for item in owners:
         for name in _arrays(item):
             _set(item.variables[name], state[f"{item.name}/{name}"])
-        if hasattr(item, "further_state"):
+        if records and hasattr(item, "further_state"):
             keys = item.further_state()
             item.set_further_state({key: state[f"{item.name}/{key}"] for key in keys})
     device = get_device()
