@@ -98,12 +98,20 @@ struct Table : Held {
     void shape(int64_t& rows, int64_t& columns) { rows = data.n, columns = data.m; }
     void write()
     {
-        for (int row = 0; row < data.n; row++) send(data(row).data(), data.m * sizeof(T));
+        std::vector<T> values;
+        for (int row = 0; row < (int)data.n; row++)
+            for (int column = 0; column < (int)data.m; column++)
+                values.push_back(data(row, column));
+        send(values.data(), values.size() * sizeof(T));
     }
     void read(int64_t rows, int64_t columns)
     {
+        std::vector<T> values(rows * columns);
+        receive(values.data(), values.size() * sizeof(T));
         data.resize((int)rows, (int)columns);
-        for (int row = 0; row < rows; row++) receive(data(row).data(), columns * sizeof(T));
+        for (int row = 0; row < (int)rows; row++)  // some Brian2 hand out whole rows as copies
+            for (int column = 0; column < (int)columns; column++)
+                data(row, column) = values[row * columns + column];
     }
     void keep() { length = data.n; }  // Brian2 has such arrays in monitors alone
     void back() { data.resize(length, (int)data.m); }
