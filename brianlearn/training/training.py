@@ -107,11 +107,11 @@ class Training:
         self.histories = {}
         self.build_seconds, self.run_seconds, self.began = 0.0, 0.0, None
         self._seconds = {}  # an iteration takes, by whether it learns
-        self._checkpoint = None
+        self._checkpoint, self._unsaved = None, False
+        self._saved = 0.0, -np.inf  # seconds that it took, and when
         if resume and checkpoint is None:
             raise ValueError("resume=True needs the checkpoint to go on from.")
         if checkpoint is not None:
-            self._saved = 0.0, -np.inf  # seconds that it took, and when
             self._checkpoint = Checkpoint(
                 checkpoint, learner.description() | (description or {}), canonical_names(network)
             )
@@ -200,7 +200,8 @@ class Training:
                 coming = pool.submit(self._draw, iterations)
                 self._execute([phase for phase, _ in chunk])
                 self.display.advance(len(chunk))
-            self._save()
+            if self._unsaved:
+                self._save()
 
     def _prepare(self):
         if self.began is not None:
@@ -257,10 +258,10 @@ class Training:
         for learning in {phase.learning for phase in phases}:
             self._seconds[learning] = seconds / len(phases)
         self._note(phases, seconds / len(phases))
-        if self._checkpoint:
-            took, moment = self._saved
-            if time.monotonic() - moment > _SAVE_SHARE * took:
-                self._save()
+        self._unsaved = self._checkpoint is not None
+        took, moment = self._saved
+        if self._unsaved and time.monotonic() - moment > _SAVE_SHARE * took:
+            self._save()
 
     def _check_finite(self):
         for name, (group, variable) in self.learner.state.items():
@@ -272,11 +273,10 @@ class Training:
 
     def _save(self):
         """Write the checkpoint."""
-        if not self._checkpoint:
-            return
         started = time.monotonic()
         self._checkpoint.save(self.state, self.histories)
         self._saved = time.monotonic() - started, time.monotonic()
+        self._unsaved = False
 
     def _note(self, phases, seconds):
         """Add the log's rows to the histories: means over an iteration, weights after it."""
