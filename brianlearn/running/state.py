@@ -4,9 +4,11 @@ Brian2's own list of states, which is that of `Network.store`, with the spikes u
 random numbers in a form that files and the standalone process take, too.
 """
 
+import ctypes
 import re
 
 import numpy as np
+from brian2.codegen.generators.cython_generator import _BUFFER_SIZE
 from brian2.core.network import Network
 from brian2.core.variables import ArrayVariable, DynamicArrayVariable
 from brian2.devices.device import get_device
@@ -168,10 +170,30 @@ def _read_random() -> dict[str, np.ndarray]:
     if isinstance(device, LivingDevice):
         data = device.process.read_bytes("READ_RANDOM")
         return {"standalone": np.frombuffer(data, dtype=np.uint8)}
-    state = dict(device.get_random_state())
-    _, keys, position, has_gauss, gauss = state.pop("numpy_state")
+    _, keys, position, has_gauss, gauss = np.random.get_state()
     numbers = {"position": position, "has_gauss": has_gauss, "gauss": gauss}
-    return {"keys": keys} | {key: np.array(one) for key, one in (state | numbers).items()}
+    for kind in ("rand", "randn"):
+        numbers[f"{kind}_index"] = getattr(device, f"{kind}_buffer_index")[0]
+        numbers[f"{kind}_drawn"] = _drawn_ahead(device, kind)
+    return {"keys": keys} | {key: np.array(one) for key, one in numbers.items()}
+
+
+def _drawn_ahead(device, kind, fill=False) -> np.ndarray:
+    """The numbers that Cython code has drawn ahead, themselves; empty if there are none.
+
+    In Brian2 2.9 and 2.10, the device holds no more than the address of their memory, which the
+    code frees when it has used them up.
+    """
+    held = getattr(device, f"{kind}_buffer")
+    if held.dtype == np.float64:
+        return held
+    if fill and not held[0]:
+        allocate = ctypes.CDLL(None).malloc
+        allocate.restype, allocate.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+        held[0] = allocate(8 * _BUFFER_SIZE)
+    if not held[0]:
+        return np.empty(0)
+    return np.ctypeslib.as_array((ctypes.c_double * _BUFFER_SIZE).from_address(int(held[0])))
 
 
 def _random_numbers(state):
@@ -193,6 +215,10 @@ def _write_random(state):
         data = found["standalone"].tobytes()
         device.process.tell("WRITE_RANDOM", 0, len(data), data=data)
         return
-    numpy_state = tuple(found.pop(key)[()] for key in ("position", "has_gauss", "gauss"))
-    numpy_state = "MT19937", found.pop("keys"), *numpy_state
-    device.set_random_state(found | {"numpy_state": numpy_state})
+    numbers = (found[key][()] for key in ("position", "has_gauss", "gauss"))
+    np.random.set_state(("MT19937", found["keys"], *numbers))
+    for kind in ("rand", "randn"):
+        index, drawn = found[f"{kind}_index"], found[f"{kind}_drawn"]
+        if index:  # else all are used up
+            _drawn_ahead(device, kind, fill=True)[:] = drawn
+        getattr(device, f"{kind}_buffer_index")[:] = index
