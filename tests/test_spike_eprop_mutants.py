@@ -40,8 +40,8 @@ SET = {
     "update": ("(1 - free)*v_reset", "(1 - free)*v_reset\n    v = v + z*(v_reset - v)"),
 }
 LONGER = {"reset": "v -= v_th\nwait = t_ref/dt + 1"}
-LEARNS = {"update": ("psi = free*", "psi = 1.0*")}
-LEARNS_SET = {"update": ("psi = able*", "psi = 1.0*")}
+LEARNS = {"update": ("psi = free*", "psi = 1*")}
+LEARNS_SET = {"update": ("psi = able*", "psi = 1*")}
 TEMPLATES = {
     "iaf: reset a step late": ("eprop_iaf", SUBTRACTED, {}),
     "iaf_adapt: reset a step late": ("eprop_iaf_adapt", SUBTRACTED, {}),
