@@ -33,9 +33,8 @@ ALPHA = 5e-6
 LIMIT = """
 #include <chrono>
 
-typedef rule::brianlearn::v8 v8;
-using rule::brianlearn::load;
-using rule::brianlearn::store;
+using rule::brianlearn::lanes;
+using rule::brianlearn::LANES;
 
 static double now()
 {
@@ -45,21 +44,17 @@ static double now()
 
 static double read_once(const double* P, size_t n)
 {
-    v8 s[8] = {};
+    lanes s[8] = {};  // one sum would wait for each addition
     size_t i = 0;
-    for (; i + 64 <= n; i += 64)
-        for (int q = 0; q < 8; q++) s[q] += load(P + i + 8 * q);
+    for (; i + 8 * LANES <= n; i += 8 * LANES)
+        for (int q = 0; q < 8; q++) s[q] += rule::brianlearn::load(P + i + q * LANES);
     for (; i < n; i++) s[0][0] += P[i];
     return rule::brianlearn::sum(((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])));
 }
 
 static void change_once(double* P, size_t n, double x)
 {
-    const v8 all = rule::brianlearn::all(x);
-    size_t i = 0;
-    for (; i + 64 <= n; i += 64)
-        for (int q = 0; q < 8; q++) store(P + i + 8 * q, load(P + i + 8 * q) + all);
-    for (; i < n; i++) P[i] += x;
+    for (size_t i = 0; i < n; i++) P[i] += x;
 }
 
 extern "C" int measure(int64_t* data, int64_t* sizes, double* P, size_t n, double zero,

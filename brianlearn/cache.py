@@ -11,27 +11,12 @@ import shutil
 from pathlib import Path
 
 import platformdirs
-from brian2.core.preferences import BrianPreference, prefs
+from brian2.core.preferences import prefs
 
 from brianlearn import record
+from brianlearn.preferences import preferred
 
 __all__ = ["clear", "directory", "fetch", "store"]
-
-prefs.register_preferences(
-    "brianlearn",
-    "Preferences of brianlearn",
-    cache_dir=BrianPreference(
-        default="",
-        docs="""
-        The folder for compiled code. If empty, the environment variable ``BRIANLEARN_CACHE``,
-        else the platform's cache folder.
-        """,
-    ),
-    cache_size=BrianPreference(
-        default=256 * 2**20,
-        docs="The most bytes that cached standalone binaries may take; the oldest go first.",
-    ),
-)
 
 
 def directory(*parts: str) -> Path:
@@ -42,7 +27,7 @@ def directory(*parts: str) -> Path:
     OSError
         If it cannot be made or written; the message names the preference that moves it.
     """
-    root = prefs.brianlearn.cache_dir or os.environ.get("BRIANLEARN_CACHE")
+    root = preferred("cache_dir", "BRIANLEARN_CACHE")
     folder = Path(root or platformdirs.user_cache_path("brianlearn")).joinpath(*parts)
     try:
         folder.mkdir(parents=True, exist_ok=True)

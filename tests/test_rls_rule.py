@@ -221,7 +221,7 @@ MUTANTS = {
     "wrong sign of P": (
         equals_least_squares,
         ("pending[0] = 1 / (1 + q[0])", "pending[0] = -1 / (1 + q[0])"),
-        ("f[q] = -c * g", "f[q] = c * g"),
+        ("factor[q] = -c * g", "factor[q] = c * g"),
     ),
     "missing row of P": (
         equals_least_squares,

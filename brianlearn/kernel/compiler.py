@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import os
-import platform
 import shlex
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from brian2.core.preferences import prefs
 from brianlearn import cache
 from brianlearn.errors import CompilationError, CompilerNotFoundError
 from brianlearn.kernel.headers import include_precompiled
+from brianlearn.preferences import preferred
 
 __all__ = [
     "check_syntax",
@@ -25,6 +25,7 @@ __all__ = [
     "include_flags",
     "link_flags",
     "make_flags",
+    "processor",
 ]
 
 _INEXACT = {"-ffast-math", "-fno-finite-math-only"}
@@ -48,6 +49,28 @@ def command() -> list[str]:
     return words
 
 
+def processor() -> str:
+    """What code is compiled for: ``native``, or what the preference or environment names.
+
+    Raises
+    ------
+    ValueError
+        If the compiler knows no such processor.
+    """
+    chosen = preferred("processor", "BRIANLEARN_PROCESSOR") or "native"
+    if chosen == "native":  # Brian2 leaves it out where the compiler does not know it
+        return chosen
+    check = _run(tuple(command()), f"-march={chosen}", "-E", "-x", "c++", os.devnull)
+    if check.returncode:
+        raise ValueError(
+            f"The compiler '{command()[0]}' makes no code for the processor '{chosen}'. Set the "
+            "environment variable BRIANLEARN_PROCESSOR or prefs.brianlearn.processor to one that "
+            "-march= knows, such as x86-64-v3, or leave them empty for this machine's:\n"
+            + check.stderr
+        )
+    return chosen
+
+
 def exact_flags() -> list[str]:
     """Brian2's flags for GCC, changed so that all compiled targets give the same bits.
 
@@ -58,10 +81,11 @@ def exact_flags() -> list[str]:
     """
     default = prefs.pref_register["codegen.cpp"][0]["extra_compile_args_gcc"].default
     flags = [flag for flag in default if flag not in _INEXACT] + ["-ffp-contract=off"]
+    flags = [f"-march={processor()}" if flag == "-march=native" else flag for flag in flags]
     if "clang" not in version():
         flags += ["-g0", "-fno-math-errno", "-fno-trapping-math", "-funroll-loops"]
         flags += ["--param=vect-max-version-for-alias-checks=1000"]
-        if platform.machine() in ("x86_64", "AMD64"):
+        if _output(tuple(command()), "-dumpmachine").startswith("x86_64"):
             flags += ["-mprefer-vector-width=512"]
     return flags
 
@@ -91,15 +115,22 @@ def version() -> str:
 
 
 def fingerprint() -> str:
-    """A short name of the compiler, the flags in force and this CPU (``-march=native``)."""
+    """A short name of the compiler, the flags in force and the processor that they mean."""
     compiler, flags = tuple(command()), tuple(get_compiler_and_args()[1])
-    target = _output(compiler, *flags, "-Q", "--help=target") if "clang" not in version() else ""
-    return hashlib.sha256(repr((version(), flags, target)).encode()).hexdigest()[:16]
+    asked = ["-dM", "-E", "-x", "c++", os.devnull]  # the macros that are defined for it
+    if "clang" not in version():
+        asked = ["-Q", "--help=target"]
+    described = _output(compiler, *flags, *asked)
+    return hashlib.sha256(repr((version(), flags, described)).encode()).hexdigest()[:16]
+
+
+def _output(compiler: tuple[str, ...], *arguments: str) -> str:
+    return _run(compiler, *arguments).stdout
 
 
 @functools.lru_cache
-def _output(compiler: tuple[str, ...], *arguments: str) -> str:
-    return subprocess.run([*compiler, *arguments], capture_output=True, text=True).stdout
+def _run(compiler: tuple[str, ...], *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([*compiler, *arguments], capture_output=True, text=True)
 
 
 def check_syntax(text: str, kernel: str) -> None:

@@ -56,7 +56,7 @@ def call_to(function: str, arguments: list[dict]) -> str:
 
 
 def self_contained(cpp, *, queues: bool = False) -> str:
-    """A rule's C++ with ``kernel.h``, in a namespace of its own below the system's headers.
+    """A rule's C++ with our headers, in a namespace of its own below the system's headers.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def self_contained(cpp, *, queues: bool = False) -> str:
         would not notice a change of that header.
     """
     text = cpp if isinstance(cpp, str) and set(cpp) & set("{\n") else Path(cpp).read_text()
-    ours = ["kernel.h", "queues.h"] if queues else ["kernel.h"]
+    ours = ["lanes.h", "kernel.h", *(["queues.h"] if queues else [])]
     texts = [*((_HERE / name).read_text() for name in ours), text]
     preambles, bodies = zip(*map(_split, texts), strict=True)
     if re.search(r'^\s*#include\s*"', text, flags=re.MULTILINE):

@@ -25,6 +25,8 @@
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
-#ifdef __AVX512F__
+#if defined __AVX__ || defined __SSE2__
 #include <immintrin.h>
+#elif defined __ARM_NEON
+#include <arm_neon.h>
 #endif

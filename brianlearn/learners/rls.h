@@ -4,15 +4,46 @@
 
 using brianlearn::all;
 using brianlearn::fused;
+using brianlearn::lanes;
+using brianlearn::LANES;
 using brianlearn::load;
 using brianlearn::store;
-using brianlearn::v8;
 
 enum { OUTPUT_NOT_A_NUMBER = 1, TARGET_NOT_A_NUMBER = 2, INDEFINITE = 3, RUNAWAY = 4 };
 
 struct Norms { double trace, squares; };
 
-enum { ROWS = 8 };  // worked on at a time: x, y and g are read once for all of them
+// Rows worked on at a time: g, x and y are read once for all of them.
+enum { ROWS = brianlearn::REGISTERS / 4 };
+
+// P -= c g g^T, then y += P x, in some rows below each other: `factor` is -c g there, `here` is x.
+struct Band {
+    double *row[ROWS], factor[ROWS], here[ROWS];
+    lanes product[ROWS], squares;  // sums along each row; below the diagonal
+
+    // VECTORS of columns, from column j on.
+    template <int VECTORS>
+    inline void go_on(size_t j, const double* g, const double* x, double* y)
+    {
+        lanes yj[VECTORS];
+#pragma GCC unroll 2
+        for (int v = 0; v < VECTORS; v++) yj[v] = load(y + j + v * LANES);
+#pragma GCC unroll 8
+        for (int q = 0; q < ROWS; q++) {
+#pragma GCC unroll 2
+            for (int v = 0; v < VECTORS; v++) {
+                const size_t at = j + v * LANES;
+                const lanes p = fused(all(factor[q]), load(g + at), load(row[q] + at));
+                store(row[q] + at, p);
+                product[q] = fused(p, load(x + at), product[q]);
+                yj[v] = fused(p, all(here[q]), yj[v]);
+                squares = fused(p, p, squares);
+            }
+        }
+#pragma GCC unroll 2
+        for (int v = 0; v < VECTORS; v++) store(y + j + v * LANES, yj[v]);
+    }
+};
 
 // P -= c g g^T, then y = P x; returns the trace of P and its squared Frobenius norm.
 static Norms subtract_and_multiply(double* P, const double* g, double c, const double* x, double* y,
@@ -20,42 +51,35 @@ static Norms subtract_and_multiply(double* P, const double* g, double c, const d
 {
     const brianlearn::FlushTinyToZero scope;
     double trace = 0, squares = 0;
-    v8 below = {0};  // squares of the entries below the diagonal, which count twice
+    lanes below = {};  // squares of the entries below the diagonal, which count twice
     for (size_t i = 0; i < n; i++) y[i] = 0;
     for (size_t i = 0; i < n; i += ROWS) {
         const size_t rows = i + ROWS <= n ? ROWS : n - i;
-        double *row[ROWS], f[ROWS], s[ROWS] = {0};
+        Band band;
         for (size_t q = 0; q < rows; q++) {
-            row[q] = P + (i + q) * (i + q + 1) / 2;
-            f[q] = -c * g[i + q];
+            band.row[q] = P + (i + q) * (i + q + 1) / 2;
+            band.factor[q] = -c * g[i + q];
+            band.here[q] = x[i + q];
         }
+        double s[ROWS] = {0};
         size_t j = 0;
         if (rows == ROWS) {
-            v8 a[ROWS];
-            for (int q = 0; q < ROWS; q++) a[q] = all(0);
-            for (; j + 8 <= i; j += 8) {
-                const v8 xj = load(x + j), gj = load(g + j);
-                v8 yj = load(y + j);
-#pragma GCC unroll 8
-                for (int q = 0; q < ROWS; q++) {
-                    const v8 p = fused(all(f[q]), gj, load(row[q] + j));
-                    store(row[q] + j, p);
-                    a[q] = fused(p, xj, a[q]);
-                    yj = fused(p, all(x[i + q]), yj);
-                    below = fused(p, p, below);
-                }
-                store(y + j, yj);
-            }
-            for (int q = 0; q < ROWS; q++) s[q] = brianlearn::sum(a[q]);
+            for (int q = 0; q < ROWS; q++) band.product[q] = all(0);
+            band.squares = below;
+            for (; j + 2 * LANES <= i; j += 2 * LANES) band.go_on<2>(j, g, x, y);
+            for (; j + LANES <= i; j += LANES) band.go_on<1>(j, g, x, y);
+            below = band.squares;
+            for (int q = 0; q < ROWS; q++) s[q] = brianlearn::sum(band.product[q]);
         }
         for (size_t q = 0; q < rows; q++) {  // what is left of each row, up to the diagonal
+            double *const row = band.row[q], f = band.factor[q];
             for (size_t l = j; l < i + q; l++) {
-                const double p = row[q][l] += f[q] * g[l];
+                const double p = row[l] += f * g[l];
                 s[q] += p * x[l];
                 y[l] += p * x[i + q];
                 squares += 2 * p * p;
             }
-            const double p = row[q][i + q] += f[q] * g[i + q];
+            const double p = row[i + q] += f * g[i + q];
             s[q] += p * x[i + q];
             trace += p;
             squares += p * p;

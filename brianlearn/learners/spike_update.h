@@ -2,14 +2,14 @@
 #include <vector>
 
 using brianlearn::FlushTinyToZero;
-using brianlearn::v8;
-
-typedef int64_t l8 __attribute__((vector_size(64), aligned(8), may_alias));
-typedef signed char c8 __attribute__((vector_size(8), aligned(1), may_alias));
+using brianlearn::integers;
+using brianlearn::lanes;
+using brianlearn::LANES;
 
 enum { NEVER = -9 };
 
-// Synapses, one at a time or eight: `at` is a quantity of theirs, `of` one of their targets.
+// Synapses, one at a time or a vector of them: `at` is a quantity of theirs, `of` one of their
+// targets.
 struct One {
     static double of(const double* p, int64_t j) { return p[j]; }
     static double at(const double* p) { return *p; }
@@ -21,35 +21,33 @@ struct One {
     static double where(const char* exists, double x, double other) { return *exists ? x : other; }
 };
 
-struct Eight {
-    static v8 of(const double* p, int64_t j) { return brianlearn::load(p + j); }
-    static v8 at(const double* p) { return brianlearn::load(p); }
-    static void put(double* p, v8 x) { brianlearn::store(p, x); }
-    static v8 within(v8 x, double lower, double upper)
+struct Several {
+    static lanes of(const double* p, int64_t j) { return brianlearn::load(p + j); }
+    static lanes at(const double* p) { return brianlearn::load(p); }
+    static void put(double* p, lanes x) { brianlearn::store(p, x); }
+    static lanes within(lanes x, double lower, double upper)
     {
         x = x < lower ? brianlearn::all(lower) : x;
         return x > upper ? brianlearn::all(upper) : x;
     }
-    static v8 where(const char* exists, v8 x, v8 other)
+    static lanes where(const char* exists, lanes x, lanes other)
     {
-        return __builtin_convertvector(*(const c8*)exists, l8) != 0 ? x : other;
+        return brianlearn::set(exists) ? x : other;
     }
 };
 
-struct Listed : Eight {  // eight whose targets do not lie side by side
+struct Listed : Several {  // whose targets do not lie side by side
     const int32_t* targets;
     explicit Listed(const int32_t* targets) : targets(targets) {}
-    v8 of(const double* p, int64_t) const { return brianlearn::gather(p, targets); }
+    lanes of(const double* p, int64_t) const { return brianlearn::gather(p, targets); }
 };
 
-struct Some : Listed {  // fewer than eight: the others, of the next row, stay
-    typedef decltype(v8() < v8()) Lanes;
-    Lanes chosen;
-    Some(const int32_t* targets, int64_t count)
-        : Listed(targets), chosen(v8{0, 1, 2, 3, 4, 5, 6, 7} < brianlearn::all(count))
+struct Some : Listed {  // fewer than a vector: the others, of the next row, stay
+    const integers chosen;
+    Some(const int32_t* targets, int64_t count) : Listed(targets), chosen(brianlearn::before(count))
     {
     }
-    void put(double* p, v8 x) const { brianlearn::store(p, chosen ? x : brianlearn::load(p)); }
+    void put(double* p, lanes x) const { brianlearn::store(p, chosen ? x : brianlearn::load(p)); }
 };
 
 // What is done to a synapse (k) with quantities of its target (j); `direct` where the eligibility
@@ -191,7 +189,7 @@ struct Rows {
     int64_t tau() const { return complete_step - block_begin[0] + 1; }
     double power(int64_t of, int64_t exponent) const { return powers[of * (block + 2) + exponent]; }
 
-    // Do something for each synapse of a row (k) and its target (j); by eights where they lie so.
+    // Do something for each synapse of a row (k) and its target (j); by vectors where they lie so.
     template <typename Action>
     void each(int64_t i, const Action& action) const
     {
@@ -199,13 +197,13 @@ struct Rows {
         const int64_t last = end(i);
         if (rows) {
 #pragma GCC unroll 1  // rows are short
-            for (; k + 8 <= last; k += 8) action(Listed(columns + k), k, 0);
-            if (k < last && k + 8 <= (int64_t)size)
+            for (; k + LANES <= last; k += LANES) action(Listed(columns + k), k, 0);
+            if (k < last && k + LANES <= (int64_t)size)
                 return action(Some(columns + k, last - k), k, 0);
             for (; k < last; k++) action(One(), k, columns[k]);
         } else {
             int64_t j = 0;
-            for (; j + 8 <= n; j += 8) action(Eight(), k + j, j);
+            for (; j + LANES <= n; j += LANES) action(Several(), k + j, j);
             for (; j < n; j++) action(One(), k + j, j);
         }
     }
@@ -284,9 +282,9 @@ struct Rows {
     {
         const int64_t when = complete_step + 2 - cutoff;
         int64_t i = 0;
-        for (; i + 8 <= sources; i += 8) {
-            const v8 ending = (v8)(*(const l8*)(arrived + i) == when);
-            for (unsigned bits = brianlearn::nonzero(ending); bits; bits &= bits - 1)
+        for (; i + LANES <= sources; i += LANES) {
+            const integers ending = *(const integers*)(arrived + i) == when;
+            for (unsigned bits = brianlearn::bits(ending); bits; bits &= bits - 1)
                 rest(i + __builtin_ctz(bits));
         }
         for (; i < sources; i++)
