@@ -13,7 +13,7 @@ SOURCES = sorted([*ROOT.glob("brianlearn/**/*.py"), *ROOT.glob("models/*.py")])
 
 # Who may import what of ours: a layer names those below it.
 LAYERS = [
-    {"errors", "checks", "record", "schedule", "plots", "surrogates"},
+    {"errors", "checks", "preferences", "record", "schedule", "plots", "surrogates"},
     {
         "cache",
         "connectivity",
