@@ -9,8 +9,8 @@ from brianlearn.learners import eprop_adjoint
 from native import empty, native
 
 __all__ = [
-    "HEADER", "NEURONS", "PYTHON", "arguments", "compiled", "differ", "follow", "learn", "listing",
-    "mutated", "of_connections",
+    "HEADER", "NEURONS", "PYTHON", "arguments", "compiled", "differ", "follow", "form", "learn",
+    "listing", "mutated", "of_connections",
 ]  # fmt: skip
 
 HEADER = (files("brianlearn.learners") / "eprop_adjoint.h").read_text()
@@ -28,24 +28,28 @@ NEURONS = TIMES | {
     "kappa_reg": "f", "deviation": "f", "rate_history": "f", "psi_history": "f",
     "error_history": "f", "spike_counts": "i8", "spike_times": "b",
 }  # fmt: skip
-NEURONS |= {name: f"{code}*2" for name, code in LISTS.items()}
+NEURONS |= {name: f"{code}*2" for name, code in LISTS.items()} | {"threads": "i8"}
 READOUTS = TIMES | {
     "samples": "i8", "error": "f", "tau_m": "f", "spread": "f", "error_history": "f",
 }  # fmt: skip
-READOUTS |= {name: f"{code}*1" for name, code in LISTS.items()}
-
+READOUTS |= {name: f"{code}*1" for name, code in LISTS.items()} | {"threads": "i8"}
 PYTHON = eprop_adjoint.adjoint, eprop_adjoint.adjoint_readout
+
+
+def form(text, function="adjoint", parameters=NEURONS, **options):
+    """A C++ form, as a text defines it."""
+    return native(text, function, headers=["parallel.h"], **options, **parameters)
 
 
 def compiled():
     """The C++ forms, for neurons and for readouts."""
-    return native(HEADER, "adjoint", **NEURONS), native(HEADER, "adjoint_readout", **READOUTS)
+    return form(HEADER), form(HEADER, "adjoint_readout", READOUTS)
 
 
 def mutated(text, language):
     """The form for neurons as a changed text defines it, and the one for readouts unchanged."""
     if language == "cpp":
-        return native(text, "adjoint", optimized=False, **NEURONS), PYTHON[1]
+        return form(text, optimized=False), PYTHON[1]
     namespace = {"__name__": "mutant"}
     exec(text, namespace)
     return namespace["adjoint"], PYTHON[1]
@@ -89,7 +93,7 @@ def of_connections(masks, lags, batch, steps):
         "strides": [np.zeros(3) for _ in masks],
         "arrivals": [np.zeros(n) for n in capacity],
         "origins": [np.zeros(n) for n in capacity],
-        "counts": [np.zeros(1) for _ in masks],
+        "counts": [np.zeros(min(batch, eprop_adjoint.PARTS)) for _ in masks],
         "gradient": [np.zeros(n) for n in sizes],
     }
 
@@ -115,7 +119,7 @@ def learn(forms, case, traces, masks=None, later=0, **neurons):
         (masks or {}).get(name, np.ones(getattr(case, name).shape, dtype=bool))
         for name in oracle.WEIGHTS
     ]
-    common = {"steps": steps, "interval": 1e-3, "samples": batch, "learning": True}
+    common = {"steps": steps, "interval": 1e-3, "samples": batch, "learning": True, "threads": 2}
     common["window"] = neurons.pop("window", case.window or steps)
     common["error_history"] = np.zeros(batch * steps * case.n_out)
     constants = {

@@ -14,11 +14,11 @@ from brianlearn.kernel.source import self_contained
 _CTYPES = {"f": "double", "i8": "int64_t", "i4": "int32_t", "b": "char"}
 
 
-def native(text_or_path, function, *, queues=False, optimized=True, **dtypes):
+def native(text_or_path, function, *, headers=(), optimized=True, **dtypes):
     """Compile one function; ``dtypes`` names its parameters in order ("f", "i8", "i4", "b").
 
-    A list of two arrays is "i4*2". With ``queues``, Brian2's spike queues are known. What runs only
-    once, such as a mutant, is sooner there if it is not ``optimized``.
+    A list of two arrays is "i4*2". ``headers`` are those of ours that it needs besides. What runs
+    only once, such as a mutant, is sooner there if it is not ``optimized``.
     """
     types, views = [], []
     for code in dtypes.values():
@@ -29,7 +29,7 @@ def native(text_or_path, function, *, queues=False, optimized=True, **dtypes):
         views.append(f"Arrays<{ctype}>({{{', '.join(items)}}})" if count else items[0])
     parameters = ", ".join(f"{t}* p{k}, size_t n{k}" for k, t in enumerate(types))
     text = (
-        f"{self_contained(text_or_path, queues=queues)}\n"
+        f"{self_contained(text_or_path, *headers)}\n"
         f'extern "C" int call({parameters})'
         f"{{ using namespace rule; return rule::{function}({', '.join(views)}); }}\n"
     )

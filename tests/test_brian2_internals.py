@@ -261,7 +261,7 @@ def test_spike_queue_from_within(numpy_target):
     group, synapses = connected()
     synapses.pre.delay = [0, 1, 2] * ms
     Network(group, synapses).run(defaultclock.dt)
-    look = native(LOOK, "look", queues=True, address="i8", seen="f")
+    look = native(LOOK, "look", headers=["queues.h"], address="i8", seen="f")
     seen = np.zeros(8)
     look(address=Queues(synapses, "pre").addresses(), seen=seen)
     assert seen.tolist() == [1, 4, defaultclock.dt_, 40, 0, 0, 41, 100]

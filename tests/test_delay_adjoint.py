@@ -9,16 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adjoint_forms import HEADER, NEURONS, arguments, listing, of_connections
+from adjoint_forms import HEADER, NEURONS, arguments, form, listing, of_connections
 from brianlearn.learners import eprop_adjoint
-from native import native
 
 SHARED = {"connection": (1, 1), "axon": (1, 0), "branch": (0, 1), "one": (0, 0)}
 
 
 @pytest.fixture(scope="module")
 def cpp():
-    return native(HEADER, "adjoint", **NEURONS)
+    return form(HEADER)
 
 
 class Drawn:
@@ -138,7 +137,7 @@ MUTANTS = {
 def test_mutant_is_killed(mutant):
     old, new = MUTANTS[mutant]
     assert HEADER.count(old) == 1
-    form = native(HEADER.replace(old, new), "adjoint", optimized=False, **NEURONS)
+    changed = form(HEADER.replace(old, new), optimized=False)
     cases = [
         Drawn(seed, shared, dense, interpolates, 3, True, dense)
         for seed, shared in enumerate(SHARED)
@@ -146,6 +145,6 @@ def test_mutant_is_killed(mutant):
         for interpolates in (False, True)
     ]
     assert any(
-        differ(case.gradients(form), case.gradients(eprop_adjoint.adjoint)) > 1e-6
+        differ(case.gradients(changed), case.gradients(eprop_adjoint.adjoint)) > 1e-6
         for case in cases
     )  # fmt: skip

@@ -136,7 +136,7 @@ MUTANTS = {
     "spikes of the trial's last step kept": (
         [
             ("if step + lag[0] >= steps:", "if False:"),
-            ("= step + lag[0], origin", "= min(step + lag[0], steps - 1), origin"),
+            ("= step + lag[0], new", "= min(step + lag[0], steps - 1), origin"),
         ],
         [
             ("if (step + lag >= steps) return;", ""),
@@ -144,7 +144,7 @@ MUTANTS = {
         ],
     ),
     "recurrent spikes arrive a step early": (
-        [("= step + lag[0], origin", "= step, origin")],
+        [("= step + lag[0], new", "= step, new")],
         [("(int32_t)(step + lag)", "(int32_t)step")],
     ),
 }  # fmt: skip

@@ -51,7 +51,7 @@ class Heap:
 def drive():
     text = (files("brianlearn") / "move_delays.h").read_text() + DRIVE
     more = {"first": "i4", "dt": "f", "steps": "i4", "room": "i8"}
-    return native(text, "drive", queues=True, **TYPES, **more)
+    return native(text, "drive", headers=["queues.h"], **TYPES, **more)
 
 
 def numbers(n, shared, rounding, shift, longest, every):

@@ -10,5 +10,16 @@ from brianlearn.kernel.path import FileName
 from brianlearn.kernel.queues import Queues, pathways
 from brianlearn.kernel.signal import Signal
 from brianlearn.kernel.steps import Steps
+from brianlearn.kernel.threads import Threads
 
-__all__ = ["FileName", "Kernel", "Queues", "Scratch", "Signal", "Steps", "at_runtime", "pathways"]
+__all__ = [
+    "FileName",
+    "Kernel",
+    "Queues",
+    "Scratch",
+    "Signal",
+    "Steps",
+    "Threads",
+    "at_runtime",
+    "pathways",
+]

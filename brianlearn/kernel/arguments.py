@@ -21,6 +21,7 @@ from brianlearn.kernel.path import FileName
 from brianlearn.kernel.queues import Queues
 from brianlearn.kernel.signal import Signal
 from brianlearn.kernel.steps import Steps
+from brianlearn.kernel.threads import Threads
 
 __all__ = ["Arguments", "Scratch"]
 
@@ -56,6 +57,7 @@ class Arguments:
         self._lists = {name for name, spec in arguments.items() if isinstance(spec, list)}
         self._signals, self._steps, self._scratch, self._queues = {}, {}, {}, {}
         self._views = {}  # array -> (first element, number of elements or None if it varies)
+        self._threads = []
         self._moving = []  # arrays that may move in memory during a run
         self._unindexed = set()
         self.passing = {"_pointers", "_fault", "_fault_time"}  # no states that could be restored
@@ -87,6 +89,10 @@ class Arguments:
         elif isinstance(spec, FileName):
             self.passing.add(name)
             self._declare_state(name, spec.codes)
+        elif isinstance(spec, Threads):
+            self.passing.add(name)
+            self._threads.append(name)
+            self.variables.add_array(name, size=1, dtype=np.int64, scalar=True, read_only=True)
         else:
             self._declare_state(name, spec)
         self._views[name] = (0, self.variables[name].size)

@@ -18,6 +18,7 @@ from brianlearn.kernel.arguments import Arguments
 from brianlearn.kernel.compiler import check_syntax
 from brianlearn.kernel.queues import Queues
 from brianlearn.kernel.source import TEMPLATE, call_to, check_parameters, self_contained
+from brianlearn.kernel.threads import Threads, threads_at_hand
 
 __all__ = ["Kernel", "at_runtime"]
 
@@ -55,6 +56,7 @@ class Kernel(Arguments, Group, CodeRunner):
         * `Scratch`: memory that is kept between time steps, for what ends with a trial;
         * `FileName`: the name of a file, as an array of its bytes;
         * `Queues`: the spike queues of a synaptic pathway;
+        * `Threads`: how many threads it may use;
         * a list of these, all of one type: the Python form gets a list of arrays, the C++ form
           ``Arrays<T>``.
     size : int
@@ -125,8 +127,13 @@ class Kernel(Arguments, Group, CodeRunner):
             )
         if reserved := [p for p in parameters if p in self.variables or hasattr(Group, p)]:
             raise TypeError(f"A kernel's argument cannot be called {', '.join(reserved)}.")
-        queues = any(isinstance(spec, Queues) for spec in arguments.values())
-        self.python, self.cpp_text = python, self_contained(cpp, queues=queues)
+        needed = {"queues.h": Queues, "parallel.h": Threads}
+        further = [
+            header
+            for header, kind in needed.items()
+            if any(isinstance(spec, kind) for spec in arguments.values())
+        ]
+        self.python, self.cpp_text = python, self_contained(cpp, *further)
         check_parameters(self.cpp_text, python.__name__, parameters)
         self.faults = dict(faults or {})
         self.namespace = {}
@@ -144,6 +151,8 @@ class Kernel(Arguments, Group, CodeRunner):
         """Brian2's hook: fix what depends on the time step, then generate code."""
         for name, steps in self._steps.items():
             self.variables[name].set_value(steps.count(self.clock.dt))
+        for name in self._threads:
+            self.variables[name].set_value(threads_at_hand())
         if at_runtime():  # a standalone project keeps its first fault
             self.variables["_fault"].set_value(0)
         super().before_run(run_namespace)

@@ -55,15 +55,15 @@ def call_to(function: str, arguments: list[dict]) -> str:
     return f"\nint brianlearn_check() {{ using namespace rule; return {call}; }}\n"
 
 
-def self_contained(cpp, *, queues: bool = False) -> str:
+def self_contained(cpp, *further: str) -> str:
     """A rule's C++ with our headers, in a namespace of its own below the system's headers.
 
     Parameters
     ----------
     cpp : path or str
         A header file, or its text (which has a brace or several lines).
-    queues : bool
-        Whether it needs ``queues.h`` as well.
+    *further : str
+        Those of our headers that it needs besides: ``queues.h``, ``parallel.h``.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def self_contained(cpp, *, queues: bool = False) -> str:
         would not notice a change of that header.
     """
     text = cpp if isinstance(cpp, str) and set(cpp) & set("{\n") else Path(cpp).read_text()
-    ours = ["lanes.h", "kernel.h", *(["queues.h"] if queues else [])]
+    ours = ["lanes.h", "kernel.h", *further]
     texts = [*((_HERE / name).read_text() for name in ours), text]
     preambles, bodies = zip(*map(_split, texts), strict=True)
     if re.search(r'^\s*#include\s*"', text, flags=re.MULTILINE):

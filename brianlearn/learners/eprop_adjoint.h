@@ -2,30 +2,46 @@
 // read backwards: memory is the limit, so both passes go through it in long runs.
 #include <algorithm>
 #include <cstring>
-#include <thread>
 #include <vector>
 
 using brianlearn::FlushTinyToZero;
 
-enum { WORTH_A_THREAD = 100000 };  // steps times neurons: a thread takes 20 microseconds to begin
+enum { WORTH_A_THREAD = 50000 };  // steps times neurons: a thread takes 20 microseconds to begin
 enum { WEIGHTS = 1, DELAYS = 2 };  // what a connection learns
 
+// Samples that are gone through together: those of a part have their own memory, and threads take
+// part after part.
+struct Part {
+    int64_t begin, end;
+
+    Part(size_t part, size_t parts, size_t samples)
+        : begin(part * samples / parts), end((part + 1) * samples / parts)
+    {
+    }
+};
+
 // Spikes in the order of their arrival, so far in the trial: when, and from whom (sample by sample).
+// Each part of the samples has room of its own.
 struct Heard {
     const Array<int32_t>&arrivals, &origins;
-    const Array<int64_t>& count;
+    const Array<int64_t>& counts;
 
     void note(int64_t step, int64_t steps, size_t samples, const Array<int32_t>& spikes,
               int64_t first, int64_t sources, int64_t lag) const
     {
-        if (step == 0) count[0] = 0;
+        if (step == 0) std::memset(counts.data, 0, counts.size * sizeof(int64_t));
         if (step + lag >= steps) return;  // no spike crosses a trial's end
+        size_t k = 0;
+        Part part(0, counts.size, samples);
         for (int32_t s = 0; s < spikes[spikes.size - 1]; s++) {
             const int64_t source = spikes[s] - first;
             if (source < 0 || source >= sources * (int64_t)samples) continue;
             if (s > 0 && spikes[s] == spikes[s - 1]) continue;  // a trace sees several as one
-            arrivals[count[0]] = (int32_t)(step + lag);
-            origins[count[0]++] = (int32_t)source;
+            while (source >= part.end * sources) part = Part(++k, counts.size, samples);
+            while (source < part.begin * sources) part = Part(--k, counts.size, samples);
+            const int64_t at = part.begin * steps * sources + counts[k]++;
+            arrivals[at] = (int32_t)(step + lag);
+            origins[at] = (int32_t)source;
         }
     }
 };
@@ -46,22 +62,21 @@ struct Later {
     }
 };
 
-// The spikes of one connection, from the last on: each adds its sample's row of sensitivities `H` of
-// its arrival to the gradient of its source's row.
+// The spikes of one connection and part, from the last on: each adds its sample's row of
+// sensitivities `H` of its arrival to the gradient of its source's row.
 struct Events {
     const int32_t *arrivals, *origins, *rows, *columns;  // rows: null if every target has a place
     const double *weights, *delays;                      // delays: null if there are none
     const int64_t* strides;
     bool between, learn_weights, learn_delays;
     double *gradient, *delay_gradient;
-    int64_t left, sources;
+    int64_t left;
+    int32_t sources;
 
-    // Those of samples from `begin` to before `end`.
-    void add(int32_t t, const double* H, const Later& later, size_t n, int64_t begin, int64_t end)
+    void add(int32_t t, const double* H, const Later& later, size_t n)
     {
         for (; left > 0 && arrivals[left - 1] == t; left--) {
             const int64_t sample = origins[left - 1] / sources;
-            if (sample < begin || sample >= end) continue;
             const int64_t i = origins[left - 1] - sample * sources;
             if (delays) {
                 const double* row = delays + i * strides[0];
@@ -124,50 +139,55 @@ struct Connections {
         return longest ? longest + 1 : 0;
     }
 
-    std::vector<Events> events() const
+    // What is heard in one part, onto gradients of its own if `sums` has room for them.
+    std::vector<Events> events(const Part& part, size_t k, int64_t steps, double* sums) const
     {
         std::vector<Events> all;
-        for (size_t p = 0; p < gradient.size; p++)
-            all.push_back({arrivals[p].data, origins[p].data,
+        for (size_t p = 0; p < gradient.size; p++) {
+            const int64_t room = part.begin * steps * sources[p][0];
+            double* const own = sums ? sums : gradient[p].data;
+            double* const own_delays = sums ? sums + gradient[p].size : delay_gradient[p].data;
+            if (sums) sums += gradient[p].size + delay_gradient[p].size;
+            all.push_back({arrivals[p].data + room, origins[p].data + room,
                            rows[p].size > 1 ? rows[p].data : nullptr, columns[p].data,
                            weights[p].data, reach[p][0] ? delay_steps[p].data : nullptr,
                            strides[p].data, interpolates[p][0] != 0,
-                           (learns[p][0] & WEIGHTS) != 0, (learns[p][0] & DELAYS) != 0,
-                           gradient[p].data, delay_gradient[p].data, counts[p][0], sources[p][0]});
+                           (learns[p][0] & WEIGHTS) != 0, (learns[p][0] & DELAYS) != 0, own,
+                           own_delays, counts[p][k], (int32_t)sources[p][0]});
+        }
         return all;
     }
 
-    // Go through the samples in two halves, side by side if it is worth it. The halves are added in
-    // one order, so that the numbers do not depend on how many processors there are.
-    template <typename Backward>
-    void both_halves(size_t samples, bool worth, const Backward& backward) const
+    size_t numbers() const
     {
-        auto first = events();
-        if (samples < 2) return backward(0, samples, first);
-        auto second = events();
-        std::vector<std::vector<double>> sums, delay_sums;
+        size_t all = 0;
+        for (size_t p = 0; p < gradient.size; p++) all += gradient[p].size + delay_gradient[p].size;
+        return all;
+    }
+
+    // Add up what the parts have collected, in their order, so that it does not matter how many
+    // threads there are.
+    void add(const double* sums) const
+    {
         for (size_t p = 0; p < gradient.size; p++) {
-            sums.emplace_back(gradient[p].size, 0.0);
-            delay_sums.emplace_back(delay_gradient[p].size, 0.0);
+            for (size_t k = 0; k < gradient[p].size; k++) gradient[p][k] += *sums++;
+            for (size_t k = 0; k < delay_gradient[p].size; k++) delay_gradient[p][k] += *sums++;
         }
-        for (size_t p = 0; p < gradient.size; p++) {
-            second[p].gradient = sums[p].data();
-            second[p].delay_gradient = delay_sums[p].data();
-        }
-        const size_t half = samples / 2;
-        if (worth) {
-            std::thread other([&] { backward(half, samples, second); });
-            backward(0, half, first);
-            other.join();
-        } else {
-            backward(0, half, first);
-            backward(half, samples, second);
-        }
-        for (size_t p = 0; p < gradient.size; p++) {
-            for (size_t k = 0; k < gradient[p].size; k++) gradient[p][k] += sums[p][k];
-            for (size_t k = 0; k < delay_gradient[p].size; k++)
-                delay_gradient[p][k] += delay_sums[p][k];
-        }
+    }
+
+    // Go back through the trial with each part of the samples.
+    template <typename Backward>
+    void in_parts(size_t samples, int64_t steps, size_t threads, const Backward& backward) const
+    {
+        const size_t parts = counts[0].size, size = numbers();
+        std::vector<double> sums((parts - 1) * size);
+        brianlearn::in_parallel(parts, threads, [&](size_t k) {
+            const FlushTinyToZero here;
+            const Part part(k, parts, samples);
+            auto heard = events(part, k, steps, k ? sums.data() + (k - 1) * size : nullptr);
+            backward(part.begin, part.end, heard);
+        });
+        for (size_t k = 1; k < parts; k++) add(sums.data() + (k - 1) * size);
     }
 };
 
@@ -241,7 +261,8 @@ int adjoint(Array<int64_t> step, Array<int64_t> steps, Array<double> interval,
             Arrays<int32_t> columns, Arrays<double> weights, Arrays<double> delay_steps,
             Arrays<int64_t> strides, Arrays<int64_t> interpolates, Arrays<int64_t> reach,
             Arrays<int64_t> learns, Arrays<int32_t> arrivals, Arrays<int32_t> origins,
-            Arrays<int64_t> counts, Arrays<double> gradient, Arrays<double> delay_gradient)
+            Arrays<int64_t> counts, Arrays<double> gradient, Arrays<double> delay_gradient,
+            Array<int64_t> threads)
 {
     const int64_t T = steps[0], s = step[0];
     const size_t B = samples[0], N = psi.size, n = N / B, readouts = error.size / B;
@@ -283,7 +304,6 @@ int adjoint(Array<int64_t> step, Array<int64_t> steps, Array<double> interval,
                  neurons.rho[i] == neurons.rho[j] && neurons.beta[i] == neurons.beta[j];
     }
     const auto backward = [&](size_t begin, size_t end, std::vector<Events>& events) {
-        const FlushTinyToZero here;
         std::vector<double> L(n);
         for (int64_t t = T - 1; t >= 0; t--) {
             const int64_t told = t + told_later[0];  // when readouts have heard of it
@@ -305,10 +325,10 @@ int adjoint(Array<int64_t> step, Array<int64_t> steps, Array<double> interval,
                 }
             }
             if (later.slots) later.enter(t, neurons.H.data(), begin * n, end * n);
-            for (Events& one : events) one.add((int32_t)t, neurons.H.data(), later, n, begin, end);
+            for (Events& one : events) one.add((int32_t)t, neurons.H.data(), later, n);
         }
     };
-    all.both_halves(B, T * N > WORTH_A_THREAD, backward);
+    all.in_parts(B, T, std::min<size_t>(threads[0], 1 + T * N / WORTH_A_THREAD), backward);
     return 0;
 }
 
@@ -320,7 +340,8 @@ int adjoint_readout(Array<int64_t> step, Array<int64_t> steps, Array<double> int
                     Arrays<int32_t> columns, Arrays<double> weights, Arrays<double> delay_steps,
                     Arrays<int64_t> strides, Arrays<int64_t> interpolates, Arrays<int64_t> reach,
                     Arrays<int64_t> learns, Arrays<int32_t> arrivals, Arrays<int32_t> origins,
-                    Arrays<int64_t> counts, Arrays<double> gradient, Arrays<double> delay_gradient)
+                    Arrays<int64_t> counts, Arrays<double> gradient, Arrays<double> delay_gradient,
+                    Array<int64_t> threads)
 {
     if (!learning[0]) return 0;
     const int64_t T = steps[0], s = step[0];
@@ -337,16 +358,15 @@ int adjoint_readout(Array<int64_t> step, Array<int64_t> steps, Array<double> int
     Later later(all.slots(), N);
     std::vector<double> H(N);
     const auto backward = [&](size_t begin, size_t end, std::vector<Events>& events) {
-        const FlushTinyToZero here;
         const size_t n = N / B;
         for (int64_t t = T - 1; t >= 0; t--) {
             const double* now = error_history.data + t * N;
             const double told = t >= T - window[0] ? zeta : 0;
             for (size_t k = begin * n; k < end * n; k++) H[k] = kappa * H[k] + told * now[k];
             if (later.slots) later.enter(t, H.data(), begin * n, end * n);
-            for (Events& one : events) one.add((int32_t)t, H.data(), later, n, begin, end);
+            for (Events& one : events) one.add((int32_t)t, H.data(), later, n);
         }
     };
-    all.both_halves(B, T * N > WORTH_A_THREAD, backward);
+    all.in_parts(B, T, std::min<size_t>(threads[0], 1 + T * N / WORTH_A_THREAD), backward);
     return 0;
 }

@@ -17,7 +17,7 @@ import numpy as np
 
 from brianlearn import schedule
 from brianlearn.decay import decay_in
-from brianlearn.kernel import Kernel, Scratch
+from brianlearn.kernel import Kernel, Scratch, Threads
 from brianlearn.learners.eprop_parts import (
     DELAYS,
     WEIGHTS,
@@ -33,13 +33,15 @@ __all__ = ["gradient_of_neurons", "gradient_of_readouts"]
 
 _HEADER = files("brianlearn.learners") / "eprop_adjoint.h"
 
+PARTS = 16  # of the samples, which as many threads can take; one stays in the first cache
+
 
 def adjoint(
     step, steps, interval, window, learning, recording, samples, psi, spiking, empties, error,
     feedback, learning_signal, tau_m, spread, beta, tau_adapt, kappa, gain, told_later, c_reg, rate,
     kappa_reg, deviation, rate_history, psi_history, error_history, spike_counts, spike_times,
     spikes, first, sources, lag, rows, columns, weights, delay_steps, strides, interpolates, reach,
-    learns, arrivals, origins, counts, gradient, delay_gradient,
+    learns, arrivals, origins, counts, gradient, delay_gradient, threads,
 ):  # fmt: skip
     """The Python form for neurons that spike."""
     T, s, B = steps[0], step[0], samples[0]
@@ -94,7 +96,7 @@ def adjoint(
 def adjoint_readout(
     step, steps, interval, window, learning, samples, error, tau_m, spread, error_history, spikes,
     first, sources, lag, rows, columns, weights, delay_steps, strides, interpolates, reach, learns,
-    arrivals, origins, counts, gradient, delay_gradient,
+    arrivals, origins, counts, gradient, delay_gradient, threads,
 ):  # fmt: skip
     """The Python form for readouts, whose membrane the error is the derivative of."""
     if not learning[0]:
@@ -121,18 +123,36 @@ def adjoint_readout(
         _add_products(sensitivity, *connection)
 
 
-def _note_spikes(step, steps, samples, spikes, first, sources, lag, arrivals, origins, count):
-    """Note when this step's spikes arrive, and from whom."""
+def _note_spikes(step, steps, samples, spikes, first, sources, lag, arrivals, origins, counts):
+    """Note when this step's spikes arrive, and from whom; each part of the samples has its room."""
     if step == 0:
-        count[0] = 0
+        counts[:] = 0
     if step + lag[0] >= steps:  # no spike crosses a trial's end
         return
     origin = spikes[: spikes[-1]] - first[0]
     origin = origin[(origin >= 0) & (origin < samples * sources[0])]
     origin = origin[np.diff(origin, prepend=-1) != 0]  # a trace sees several spikes as one
-    noted = slice(count[0], count[0] + len(origin))
-    arrivals[noted], origins[noted] = step + lag[0], origin
-    count[0] += len(origin)
+    begins = _begins(len(counts), samples)
+    parts = np.searchsorted(begins, origin // sources[0], side="right") - 1
+    for k in np.unique(parts):
+        at = begins[k] * steps * sources[0] + counts[k]
+        new = origin[parts == k]
+        arrivals[at : at + len(new)], origins[at : at + len(new)] = step + lag[0], new
+        counts[k] += len(new)
+
+
+def _begins(parts, samples):
+    """The first sample of each part."""
+    return np.arange(parts) * samples // parts
+
+
+def _noted(steps, samples, sources, arrivals, origins, counts):
+    """All that was noted: when each spike arrives, its sample and its source."""
+    rooms = _begins(len(counts), samples) * steps * sources[0]
+    at = np.concatenate(
+        [np.arange(room, room + count) for room, count in zip(rooms, counts, strict=True)]
+    )
+    return arrivals[at], *np.divmod(origins[at], sources[0])
 
 
 def _per_neuron(values, samples, n):
@@ -141,22 +161,22 @@ def _per_neuron(values, samples, n):
 
 
 def _add_products(sensitivity, sources, rows, columns, weights, delay_steps, strides, interpolates,
-                  reach, learns, arrivals, origins, count, gradient, delay_gradient):  # fmt: skip
+                  reach, learns, arrivals, origins, counts, gradient, delay_gradient):  # fmt: skip
     """Every spike adds the sensitivities at its arrival to its source's row of the gradient."""
-    n = sensitivity.shape[2]
+    steps, batch, n = sensitivity.shape
     dense = len(rows) == 1
-    samples, spiking = np.divmod(origins[: count[0]], sources[0])
+    times, samples, spiking = _noted(steps, batch, sources, arrivals, origins, counts)
     if not reach[0]:
         if not learns[0] & WEIGHTS:
             return
         matrix = gradient.reshape(-1, n) if dense else np.zeros((sources[0], n))
-        np.add.at(matrix, spiking, sensitivity[arrivals[: count[0]], samples])
+        np.add.at(matrix, spiking, sensitivity[times, samples])
         if not dense:
             gradient += matrix[np.repeat(np.arange(len(matrix)), np.diff(rows)), columns]
         return
     after = np.zeros((reach[0] + 1, *sensitivity.shape[1:]))
     sensitivity = np.concatenate([sensitivity, after])
-    for t, b, i in zip(arrivals[: count[0]], samples, spiking, strict=True):
+    for t, b, i in zip(times, samples, spiking, strict=True):
         k = np.arange(i * n, (i + 1) * n) if dense else np.arange(rows[i], rows[i + 1])
         j = k - i * n if dense else columns[k]
         at = i * strides[0] + j * strides[1] + k * strides[2]
@@ -193,7 +213,7 @@ def _lists(projections, trials, rule):
         "learns": [np.int64(_learns(rule, projection)) for projection in projections],
         "arrivals": [Scratch(size, np.int32) for size in capacity],
         "origins": [Scratch(size, np.int32) for size in capacity],
-        "counts": [Scratch(1, np.int64) for _ in projections],
+        "counts": [Scratch(min(B, PARTS), np.int64) for _ in projections],
         "gradient": [np.zeros(projection.variables["weights"].size) for projection in projections],
         "delay_gradient": [np.zeros(layout.steps.size if layout else 1) for layout in layouts],
     }
@@ -214,6 +234,7 @@ def _common(trials, window, readout):
         "samples": np.int64(trials.samples),
         "error": (readout, "error"),
         "error_history": Scratch(trials.steps_per_trial * len(readout)),
+        "threads": Threads(),
     }
 
 
