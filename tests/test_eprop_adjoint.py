@@ -136,7 +136,7 @@ MUTANTS = {
     "spikes of the trial's last step kept": (
         [
             ("if step + lag[0] >= steps:", "if False:"),
-            ("= step + lag[0], new", "= min(step + lag[0], steps - 1), origin"),
+            ("= step + lag[0], new", "= min(step + lag[0], steps - 1), new"),
         ],
         [
             ("if (step + lag >= steps) return;", ""),
