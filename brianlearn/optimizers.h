@@ -37,11 +37,13 @@ int gradient_descent(Array<int64_t> step, Array<int64_t> steps, Array<char> lear
 {
     if (!due(step, steps, learning, seen, trials_per_update)) return 0;
     if (!finite(gradient)) return NOT_A_NUMBER;
+    const double rate = learning_rate[0], factor = scale[0], low = lower[0], high = upper[0];
+    const char* __restrict exists = connected.data;
+    double *__restrict w = weights.data, *__restrict g = gradient.data;
     for (size_t k = 0; k < gradient.size; k++) {
-        const double g = gradient[k] * scale[0];
-        if (connected[k])
-            weights[k] = bounded(weights[k] - learning_rate[0] * g, lower[0], upper[0]);
-        gradient[k] = 0;
+        const double changed = bounded(w[k] - rate * (g[k] * factor), low, high);
+        w[k] = exists[k] ? changed : w[k];
+        g[k] = 0;
     }
     copy_weights(weights, gradient.size);
     return 0;
@@ -59,14 +61,19 @@ int adam(Array<int64_t> step, Array<int64_t> steps, Array<char> learning, Array<
     power_1[0] *= beta_1[0];
     power_2[0] *= beta_2[0];
     const double length = learning_rate[0] * std::sqrt(1 - power_2[0]) / (1 - power_1[0]);
-    const double keep_1 = beta_1[0], keep_2 = beta_2[0];
+    const double keep_1 = beta_1[0], keep_2 = beta_2[0], tiny = epsilon[0], factor = scale[0];
+    const double low = lower[0], high = upper[0];
+    const char* __restrict exists = connected.data;
+    double *__restrict w = weights.data, *__restrict g = gradient.data;
+    double *__restrict first = m.data, *__restrict second = v.data;
     for (size_t k = 0; k < gradient.size; k++) {
-        const double g = gradient[k] * scale[0];
-        m[k] = keep_1 * m[k] + (1 - keep_1) * g;
-        v[k] = keep_2 * v[k] + (1 - keep_2) * g * g;
-        const double change = length * m[k] / (std::sqrt(v[k]) + epsilon[0]);
-        if (connected[k]) weights[k] = bounded(weights[k] - change, lower[0], upper[0]);
-        gradient[k] = 0;
+        const double now = g[k] * factor;
+        first[k] = keep_1 * first[k] + (1 - keep_1) * now;
+        second[k] = keep_2 * second[k] + (1 - keep_2) * now * now;
+        const double change = length * first[k] / (std::sqrt(second[k]) + tiny);
+        const double changed = bounded(w[k] - change, low, high);
+        w[k] = exists[k] ? changed : w[k];
+        g[k] = 0;
     }
     copy_weights(weights, gradient.size);
     return 0;
