@@ -14,6 +14,9 @@ int find_spikes(Array<double> spiking, Array<int32_t> spikes)
             bits |= (uint64_t)brianlearn::bits(load(spiking.data + i + k) != 0) << k;
         for (; bits; bits &= bits - 1) spikes[count++] = (int32_t)i + __builtin_ctzll(bits);
     }
+    for (; i + LANES <= n; i += LANES)
+        for (unsigned bits = brianlearn::bits(load(spiking.data + i) != 0); bits; bits &= bits - 1)
+            spikes[count++] = (int32_t)i + __builtin_ctz(bits);
     for (; i < n; i++)
         if (spiking[i] != 0) spikes[count++] = (int32_t)i;
     spikes[spikes.size - 1] = count;

@@ -12,9 +12,9 @@ enum { WEIGHTS = 1, DELAYS = 2 };  // what a connection learns
 // Samples that are gone through together: those of a part have their own memory, and threads take
 // part after part.
 struct Part {
-    int64_t begin, end;
+    int32_t begin, end;
 
-    Part(size_t part, size_t parts, size_t samples)
+    Part(int32_t part, int32_t parts, int32_t samples)
         : begin(part * samples / parts), end((part + 1) * samples / parts)
     {
     }
@@ -31,7 +31,7 @@ struct Heard {
     {
         if (step == 0) std::memset(counts.data, 0, counts.size * sizeof(int64_t));
         if (step + lag >= steps) return;  // no spike crosses a trial's end
-        size_t k = 0;
+        int32_t k = 0;
         Part part(0, counts.size, samples);
         for (int32_t s = 0; s < spikes[spikes.size - 1]; s++) {
             const int64_t source = spikes[s] - first;
@@ -39,7 +39,7 @@ struct Heard {
             if (s > 0 && spikes[s] == spikes[s - 1]) continue;  // a trace sees several as one
             while (source >= part.end * sources) part = Part(++k, counts.size, samples);
             while (source < part.begin * sources) part = Part(--k, counts.size, samples);
-            const int64_t at = part.begin * steps * sources + counts[k]++;
+            const int64_t at = steps * sources * part.begin + counts[k]++;
             arrivals[at] = (int32_t)(step + lag);
             origins[at] = (int32_t)source;
         }
@@ -144,7 +144,7 @@ struct Connections {
     {
         std::vector<Events> all;
         for (size_t p = 0; p < gradient.size; p++) {
-            const int64_t room = part.begin * steps * sources[p][0];
+            const int64_t room = steps * sources[p][0] * part.begin;
             double* const own = sums ? sums : gradient[p].data;
             double* const own_delays = sums ? sums + gradient[p].size : delay_gradient[p].data;
             if (sums) sums += gradient[p].size + delay_gradient[p].size;
