@@ -85,8 +85,6 @@ def exact_flags() -> list[str]:
     if "clang" not in version():
         flags += ["-g0", "-fno-math-errno", "-fno-trapping-math", "-funroll-loops"]
         flags += ["--param=vect-max-version-for-alias-checks=1000"]
-        if _output(tuple(command()), "-dumpmachine").startswith("x86_64"):
-            flags += ["-mprefer-vector-width=512"]
     return flags
 
 
