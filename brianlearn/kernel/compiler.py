@@ -7,6 +7,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.resources import files
+from pathlib import Path
 
 import brian2.synapses
 from brian2.codegen.cpp_prefs import get_compiler_and_args
@@ -85,7 +87,24 @@ def exact_flags() -> list[str]:
     if "clang" not in version():
         flags += ["-g0", "-fno-math-errno", "-fno-trapping-math", "-funroll-loops"]
         flags += ["--param=vect-max-version-for-alias-checks=1000"]
+    if prefs.brianlearn.vector_functions:
+        flags += [f"--include={_vector_functions()}"]
     return flags
+
+
+def _vector_functions() -> Path:
+    """The header that declares them, if they exist here."""
+    header = Path(str(files("brianlearn.kernel") / "vector_functions.h"))
+    macros = _output(
+        tuple(command()), "-dM", "-E", "-x", "c++", "-include", "features.h", os.devnull
+    )
+    needed = "__GLIBC__", "__x86_64__", "__GNUC__"
+    if "clang" in version() or not all(f"#define {name} " in macros for name in needed):
+        raise ValueError(
+            "prefs.brianlearn.vector_functions needs GCC and the GNU C library on x86-64: set it "
+            "to False here."
+        )
+    return header
 
 
 def make_flags() -> list[str]:
@@ -99,7 +118,7 @@ def make_flags() -> list[str]:
 def link_flags() -> list[str]:
     """Brian2's flags for the linker, and threads."""
     default = prefs.pref_register["codegen.cpp"][0]["extra_link_args"].default
-    return [*default, "-pthread"]
+    return [*default, "-pthread", *(["-lm"] if prefs.brianlearn.vector_functions else [])]
 
 
 def include_flags() -> list[str]:
