@@ -77,15 +77,17 @@ def exact_flags() -> list[str]:
     """Brian2's flags for GCC, changed so that all compiled targets give the same bits.
 
     Without ``-ffast-math`` and without fused multiply-add, no sum is reordered or rounded
-    differently. What is added changes no value, but lets GCC vectorise Brian2's loops: errno and
-    floating-point traps are never read, and a state updater touches more arrays than GCC checks
-    for overlap by default. ``-g0``: extension modules are not described to debuggers.
+    differently. What is added changes no value, but lets compilers vectorise Brian2's loops: errno
+    and floating-point traps are never read, and a state updater touches more arrays than GCC checks
+    for overlap by default. ``-g0``: extension modules are not described to debuggers. Clang (which
+    on macOS is called ``g++``, too) gets what it knows.
     """
     default = prefs.pref_register["codegen.cpp"][0]["extra_compile_args_gcc"].default
     flags = [flag for flag in default if flag not in _INEXACT] + ["-ffp-contract=off"]
     flags = [f"-march={processor()}" if flag == "-march=native" else flag for flag in flags]
+    flags += ["-g0", "-fno-math-errno"]
     if "clang" not in version():
-        flags += ["-g0", "-fno-math-errno", "-fno-trapping-math", "-funroll-loops"]
+        flags += ["-fno-trapping-math", "-funroll-loops"]
         flags += ["--param=vect-max-version-for-alias-checks=1000"]
     if prefs.brianlearn.vector_functions:
         flags += [f"--include={_vector_functions()}"]
