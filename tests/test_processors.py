@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from brianlearn.kernel import compiler
+from brianlearn.kernel.source import self_contained
 from conftest import slow
 from noting import Notes
 from replay import compiled, replay
@@ -51,27 +52,42 @@ def notes() -> Notes:
     return all_notes()
 
 
-def check_at_hand(processor):
+def name_of(processor):
+    return f"{processor.compiler}-{processor.name}"
+
+
+def choose(processor, monkeypatch):
+    """Make code for it, where it is at hand."""
     for program in (processor.compiler, *processor.emulator):
         if not shutil.which(program):
             pytest.skip(f"no {program}")
     asked = [processor.compiler, "-march=native", "-dM", "-E", "-x", "c++", os.devnull]
     if processor.macro not in subprocess.run(asked, capture_output=True, text=True).stdout:
         pytest.skip(f"this is no {processor.name}")
+    monkeypatch.setenv("CXX", processor.compiler)
+    monkeypatch.setenv("BRIANLEARN_PROCESSOR", processor.name)
 
 
 # our vectors are types of their own, which any optimization makes registers of; -O3, as everywhere
 # else, would take most of the time to compile
 @pytest.mark.parametrize("optimization", ["-O1", slow("-O3")])
-@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda one: f"{one.compiler}-{one.name}")
+@pytest.mark.parametrize("processor", PROCESSORS, ids=name_of)
 def test_forms_agree(processor, optimization, monkeypatch, tmp_path):
     """To 1e-11, and whole numbers exactly."""
-    check_at_hand(processor)
-    monkeypatch.setenv("CXX", processor.compiler)
-    monkeypatch.setenv("BRIANLEARN_PROCESSOR", processor.name)
+    choose(processor, monkeypatch)
     flags = [*compiler.exact_flags(), optimization, *processor.flags]
     program = compiled(notes(), [*compiler.command(), *flags], tmp_path)
     assert replay(notes(), [*processor.emulator, str(program)], tmp_path) == []
+
+
+@pytest.mark.parametrize("processor", PROCESSORS[3:], ids=name_of)
+def test_forms_of_queues_compile(processor, monkeypatch):
+    """Beside Brian2's own header, by other compilers than GCC for this machine."""
+    choose(processor, monkeypatch)
+    for header in ("move_delays.h", "learners/empty_queues.h"):
+        command = [*compiler.command(), *compiler.exact_flags(), *compiler.include_flags()]
+        text = self_contained(ROOT / header, "queues.h")
+        subprocess.run([*command, "-fsyntax-only", "-xc++", "-"], input=text, text=True, check=True)
 
 
 def test_no_form_is_forgotten():
