@@ -4,6 +4,7 @@ __all__ = [
     "CompilationError",
     "CompilerNotFoundError",
     "DelayError",
+    "DerivationError",
     "DivergenceError",
     "LearnerConflictError",
     "NotAttachedError",
@@ -20,6 +21,10 @@ class CompilationError(RuntimeError):
 
 class DelayError(ValueError):
     """A delay that cannot be: negative, no number, too long, or written where it cannot move."""
+
+
+class DerivationError(ValueError):
+    """Equations that cannot be differentiated, or are not those that a rule was made for."""
 
 
 class DivergenceError(ArithmeticError):

@@ -25,7 +25,7 @@ LAYERS = [
         "states",
         "trial",
     },
-    {"kernel"},
+    {"derivation", "kernel"},
     {
         "attachment",
         "export",

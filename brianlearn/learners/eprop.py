@@ -199,6 +199,10 @@ class EProp:
         ------
         KeyError, TypeError
             If a group lacks a variable or constant that e-prop needs.
+        brianlearn.errors.DerivationError
+            If the equations of neurons or readouts, read and differentiated, are not those that
+            e-prop's kernels were written for: another integration, a synaptic current, a threshold
+            that adapts by other names. The message says what differs.
         ValueError
             If the sizes do not fit the batch, the window is longer than the trial, weights lie
             outside the optimizer's bounds, groups take different time steps, a connection leads

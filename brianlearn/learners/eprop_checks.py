@@ -10,6 +10,8 @@ from brianlearn.errors import LearnerConflictError
 from brianlearn.graded import Graded
 from brianlearn.kernel import Steps
 from brianlearn.learners.eligibility import EligibilitySynapses
+from brianlearn.learners.eprop_parts import surrogate_of
+from brianlearn.learners.eprop_step import check_step
 from brianlearn.optimizers import Adam, GradientDescent
 from brianlearn.projection import Projection
 
@@ -95,7 +97,7 @@ def _check_emission(projection):
 
 
 def check_network(connections, trials, readout) -> None:
-    """Refuse trials without the readout, and connections that are missing or listed twice."""
+    """Refuse trials without the readout, connections that are missing, and other readouts."""
     if trials.readout is not readout:
         raise ValueError(
             f"'{trials.name}' sets no target of '{readout.name}': give it readout={readout.name}."
@@ -105,3 +107,7 @@ def check_network(connections, trials, readout) -> None:
         raise LearnerConflictError(f"{', '.join(sorted(twice))} would learn twice.")
     if not names:
         raise ValueError("No connection was given that could learn.")
+    spiking = [c for c in connections if c.target is readout and not isinstance(c, Graded)]
+    for variable in sorted({connection.variable for connection in spiking}):
+        if surrogate_of(readout, variable) not in readout.variables:  # else see check_neurons
+            check_step(readout, variable)

@@ -6,6 +6,7 @@ from brian2.units.fundamentalunits import DIMENSIONLESS
 from brian2.utils.stringtools import get_identifiers
 
 from brianlearn.checks import check_unit, find_array
+from brianlearn.learners.eprop_step import check_step
 
 __all__ = [
     "DELAYS",
@@ -92,18 +93,21 @@ def is_emptied(group) -> bool:
 
 
 def check_neurons(group, variable: str) -> None:
-    """Refuse neurons that do not say what e-prop needs to know of them.
+    """Refuse neurons that do not say what e-prop needs to know of them, or do something else.
 
     Raises
     ------
     KeyError, TypeError
         Naming the group, what is missing, and the remedy.
+    brianlearn.errors.DerivationError
+        If their time step is not that of the neuron which e-prop's kernels know.
     """
     surrogate = surrogate_of(group, variable)
     _check_variables(group, (surrogate, "learning_signal"))
-    if surrogate == "psi" or is_emptied(group):
+    empties, spikes = is_emptied(group), "_spikespace" in group.variables
+    if surrogate == "psi" or empties:
         _check_variables(group, ("_spikespace",))
-    adapts(group)
+    check_step(group, variable, adapts=adapts(group), empties=empties, sums=not spikes)
 
 
 def check_is_reset(group, trials) -> None:

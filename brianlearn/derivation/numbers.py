@@ -1,0 +1,41 @@
+"""Expressions as numbers."""
+
+import numpy as np
+import sympy as sp
+
+__all__ = ["evaluate"]
+
+
+def _exprel(x):
+    safe = np.where(x == 0, 1.0, x)
+    return np.where(x == 0, 1.0, np.expm1(safe) / safe)
+
+
+def _exprel_slope(x):
+    near = np.abs(x) < 1e-4
+    safe = np.where(near, 1.0, x)
+    return np.where(near, 0.5 + x / 3, (np.exp(safe) * (safe - 1) + 1) / safe**2)
+
+
+_FUNCTIONS = {
+    "indicator": lambda condition: np.asarray(condition, dtype=float),
+    "int_": np.trunc,
+    "exprel": _exprel,
+    "exprel_slope": _exprel_slope,
+    "clip": np.clip,
+    "timestep": lambda t, dt: np.trunc((t + 1e-3 * dt) / dt),  # as Brian2 rounds
+}
+
+
+def evaluate(expression: sp.Expr, values: dict):
+    """The value of an expression: a number, or an array where values are arrays.
+
+    Parameters
+    ----------
+    expression : Expr
+    values : dict of Symbol to number or array
+        For each symbol in it.
+    """
+    symbols = list(values)
+    function = sp.lambdify(symbols, expression, [_FUNCTIONS, "numpy"])
+    return function(*values.values())
