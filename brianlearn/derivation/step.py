@@ -10,7 +10,7 @@ from brian2.utils.stringtools import get_identifiers, word_substitute
 
 from brianlearn.derivation.rules import derivative, parse
 
-__all__ = ["Statement", "Step"]
+__all__ = ["Statement", "Step", "assignments"]
 
 _ASSIGNMENT = re.compile(r"(\w+)\s*([-+*/]|\*\*|//|%)?=(?!=)\s*(.*)")
 
@@ -71,13 +71,13 @@ class Step:
             for name, equation in group.equations.items()
             if equation.type == "subexpression"
         }
-        lines = [*_assignments(_integration(group))]
+        lines = [*assignments(_integration(group))]
         self._written = {name for name, _ in lines}
         if spikes is None and "spike" in group.events:
             spikes = "spike"
             free = " and not_refractory" if "not_refractory" in group.variables else ""
             lines.append((spikes, f"int(({group.events['spike']}){free})"))
-        for name, right in _assignments(group.event_codes.get("spike", "")):
+        for name, right in assignments(group.event_codes.get("spike", "")):
             lines.append((name, f"{name} + {spikes}*(({right}) - ({name}))"))
         self._written |= {name for name, _ in lines}
         self.statements, self.first, self.last = [], {}, {}
@@ -152,7 +152,7 @@ def _integration(group):
     )
 
 
-def _assignments(code):
+def assignments(code):
     """(name, right side) of each line; ``v += w`` is written out."""
     for line in code.replace(";", "\n").splitlines():
         if line := line.split("#")[0].strip():

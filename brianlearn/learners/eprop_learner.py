@@ -131,6 +131,12 @@ class EPropLearner:
         trials.contained_objects.extend([*kernels, *(item.optimizer for item in plastic)])
 
     @property
+    def groups(self) -> list:
+        """The groups whose steps the gradient passes: neurons and readouts, each once."""
+        targets = {connection.target.name: connection.target for connection in self.connections}
+        return [*targets.values()]
+
+    @property
     def loss(self) -> float:
         """Of the last trial."""
         return float(self.loss_kernel.variables["loss"].get_value().item())

@@ -7,6 +7,7 @@ import numpy as np
 from brian2.core.namespace import get_local_namespace
 from brian2.core.network import Network
 
+from brianlearn.derivation import check_writers
 from brianlearn.errors import DivergenceError
 from brianlearn.learners.eprop_learner import EPropLearner
 from brianlearn.recorder import Recorder
@@ -184,11 +185,16 @@ class Training:
         ------
         ValueError
             If a trial does not fit the network; the message names it.
+        brianlearn.errors.DerivationError
+            If something in the network moves a trained group by what the group does, such as
+            ``run_regularly("v = 0.5*v")``: its gradient would be that of another network.
         brianlearn.errors.DivergenceError
             If the loss is no number any more; the checkpoint before that stays.
         """
         if not phases:
             return
+        for group in self.learner.groups:
+            check_writers(group, self.network)
         total = sum(phase.iterations for phase in phases)
         learned = len(self.histories.get("train", {"loss": ()})["loss"])
         iterations = self._iterations(phases)
