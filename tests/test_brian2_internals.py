@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from brian2 import (
     network_operation,
     prefs,
 )
+from brian2.codegen.generators import cython_generator
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
 from brian2.core import variables
 from brian2.core.base import BrianObject
+from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.core.variables import VariableView
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
@@ -65,6 +68,65 @@ def test_template_functions():
     for code_object in (CythonCodeObject, CPPStandaloneCodeObject):
         assert "constant_or_scalar" in code_object.templater.env.globals
         assert "get_array_name" in template(code_object, "spikemonitor")
+
+
+@pytest.mark.parametrize("code_object", [CythonCodeObject, CPPStandaloneCodeObject])
+def test_template_of_loops(code_object, target_restored):
+    """Brian2's `stateupdate`, all of which ours says too, and where a templater keeps templates."""
+    from conftest import choose
+
+    def lines(name):
+        text = re.sub(r"{#.*?#}|^ *(#|//).*?$", "", template(code_object, name), flags=re.M | re.S)
+        return {re.sub(r"\s", "", line) for line in text.split("\n")}
+
+    assert lines("stateupdate") <= lines("brianlearn_stateupdate")
+    templater = code_object.templater
+    templater.templates._templates.pop("stateupdate", None)
+    theirs = templater.stateupdate
+    choose("cython")
+    ours = templater.stateupdate
+    assert ours is templater.brianlearn_stateupdate is not theirs
+    for specified in ("variables", "iterate_all", "writes_read_only", "allows_scalar_write"):
+        assert getattr(ours, specified) == getattr(theirs, specified)
+
+
+def test_declarations_for_loops(target_restored):
+    """`load_namespace` and `pointers_lines`: what our loops are given is declared as we read it."""
+    from conftest import choose
+
+    choose("cython")
+    neurons = NeuronGroup(2, "x : 1\nb : boolean\ns : 1 (shared)", name="neurons")
+    synapses = Synapses(neurons, neurons, "w : 1\nk : integer", name="synapses")
+    synapses.connect(i=[0, 1], j=[1, 0])
+    code = "w += s*x_post*int(b_post) + k"
+    runner = synapses.run_regularly(code, name="runner")
+    Network(neurons, synapses).run(0 * ms)
+    found = re.search(r"cdef int _update\((.*?)\)", str(runner.codeobj.code.run), flags=re.S)
+    given = {tuple(line.split()) for line in found[1].strip().strip(",").split(",\n")}
+    assert {
+        ("int32_t", "N"),
+        ("_double_array", "_array_neurons_s"),
+        ("_double_array", "_array_neurons_x"),
+        ("_double_array", "_array_synapses_w"),
+        ("_int32_t_array", "_array_synapses_k"),
+        ("_int32_t_array", "_array_synapses__synaptic_post"),
+    } <= given
+    assert ("_array_neurons_b",) in {each[1:] for each in given}
+    choose("cpp_standalone")
+    again = NeuronGroup(2, "x : 1\ny : 1", name="again")
+    runner = again.run_regularly("x += y", name="runner")
+    Network(again).run(0 * ms)
+    text = str(runner.codeobj.code)
+    pointers = [f"double* __restrict _ptr_array_again_{name}" for name in "xy"]
+    assert f"const auto _update = [=]({', '.join(pointers)})" in text
+
+
+def test_functions_that_never_raise():
+    """Brian2's `clip` and `sign` in Cython, declared as functions that might."""
+    for name in ("clip", "sign"):
+        text = getattr(cython_generator, f"{name}_code")
+        assert len(re.findall(rf"^cdef \w+ _{name}\(.*\):$", text, flags=re.M)) == 1
+        assert DEFAULT_FUNCTIONS[name].implementations[CythonCodeObject].name == f"_{name}"
 
 
 def test_code_runner_keywords():
