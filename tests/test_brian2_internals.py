@@ -226,7 +226,7 @@ def test_equations_substitute():
 
 
 def test_shortcut():
-    """`codeobj`, `nonconstant_values` and `BrianObject.run`: the same results without detours."""
+    """`code_objects`, `nonconstant_values` and `BrianObject.run`: the same without detours."""
     from brianlearn.kernel.shortcut import shortcut
     from conftest import _restore, choose
 
@@ -239,14 +239,16 @@ def test_shortcut():
                 name="group",
             )  # fmt: skip
             monitor = SpikeMonitor(group, name="monitor")
-            network = Network(group, monitor)
+            synapses = Synapses(group, group, on_pre="x_post += 0.1", delay=1 * ms, name="synapses")
+            synapses.connect(i=[0, 1, 2], j=[1, 2, 0])
+            network = Network(group, monitor, synapses)
             with context(network):
                 network.run(5 * ms)
                 taken = [item.name for item in network.sorted_objects if "run" in vars(item)]
             spikes.append((list(monitor.i), list(monitor.t_)))
         assert spikes[0] == spikes[1]
         assert len(spikes[0][0]) > 10
-        assert {"group_stateupdater", "group_spike_thresholder"} <= set(taken)
+        assert {"group_stateupdater", "group_spike_thresholder", "synapses_pre"} <= set(taken)
         assert not any("run" in vars(item) for item in network.sorted_objects)
         network.run(1 * ms)
     finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from brian2 import Network, NeuronGroup, Synapses, TimedArray, ms, prefs, seed
+from brian2 import Function, Network, NeuronGroup, Synapses, TimedArray, ms, prefs, seed
 from brian2.codegen.generators import cython_generator
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
 from brian2.core.functions import DEFAULT_FUNCTIONS
@@ -143,3 +143,14 @@ def test_what_reads_through_indices_is_vectorised(source, target_restored, tmp_p
     reads = [k for k, line in enumerate(lines) if re.search(r"= \(?\w+_array_neurons_a\[", line)]
     loop = max(k for k in range(reads[0]) if re.match(r" +for ?\(", lines[k])) + 1
     assert f"{path.name}:{loop}:" in said, said
+
+
+def test_code_that_cython_rejects_is_an_error(target_restored):
+    """Brian2 alone runs on without it."""
+    choose("cython")
+    wrong = Function(lambda x: x, arg_units=[1], return_unit=1)
+    wrong.implementations.add_implementation("cython", "cdef double wrong(double x):\n    return y")
+    group = NeuronGroup(1, "x : 1", namespace={"wrong": wrong}, name="group")
+    group.run_regularly("x = wrong(x)", name="rejected")
+    with pytest.raises(RuntimeError, match="could not compile 'rejected'"):
+        simulate(1 * ms, Network(group), progress=False)
