@@ -16,6 +16,7 @@ from brian2 import (
     ms,
     network_operation,
     prefs,
+    seed,
 )
 from brian2.codegen.generators import cython_generator
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
@@ -384,6 +385,7 @@ def test_numbers_drawn_ahead(target_restored):
     from conftest import choose
 
     choose("cython")
+    seed(1)  # nothing is drawn ahead from tests before
     noise = NeuronGroup(50, "dx/dt = xi/sqrt(ms) : 1", method="euler", name="noise")
     network = Network(noise)
     network.run(20 * defaultclock.dt)

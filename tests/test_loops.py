@@ -6,6 +6,7 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
+import brian2
 import numpy as np
 import pytest
 from brian2 import Function, Network, NeuronGroup, Synapses, TimedArray, ms, prefs, seed
@@ -103,7 +104,7 @@ def test_same_numbers_as_brian2s(target, target_restored, monkeypatch):
 def learning(target):
     """Run synapses whose weights follow a variable of their targets."""
     choose(target)
-    neurons = NeuronGroup(N, "a : 1", name="neurons")
+    neurons = NeuronGroup(N, "a : 1", name="heard")
     synapses = Synapses(neurons, neurons, "w : 1\ntrace : 1", name="synapses")
     synapses.connect(i=np.arange(N), j=np.arange(N))
     synapses.run_regularly("w += 0.1*trace*a_post", name="learning")
@@ -118,15 +119,17 @@ def source_in_cython(folder, monkeypatch):
         learning("cython")
     finally:
         prefs.codegen.runtime.cython.delete_source_files = True
-    (path,) = [one for one in folder.glob("*.cpp") if "_array_neurons_a" in one.read_text()]
-    return path, ["-I", sysconfig.get_paths()["include"], "-I", np.get_include()]
+    (path,) = [one for one in folder.glob("*.cpp") if "_array_heard_a" in one.read_text()]
+    brianlib = Path(brian2.__file__).parent / "devices" / "cpp_standalone" / "brianlib"
+    folders = sysconfig.get_paths()["include"], np.get_include(), brianlib
+    return path, [f"-I{one}" for one in folders]
 
 
 def source_in_standalone(folder, monkeypatch):
     """Its C++, and where its headers are."""
     learning("cpp_standalone")
     project = Path(get_device().project_dir)
-    return project / "code_objects" / "learning_codeobject.cpp", ["-I", str(project)]
+    return project / "code_objects" / "learning_codeobject.cpp", [f"-I{project}"]
 
 
 @pytest.mark.skipif(
@@ -140,7 +143,7 @@ def test_what_reads_through_indices_is_vectorised(source, target_restored, tmp_p
     command += ["-w", "-fPIC", "-fopt-info-vec-optimized", "-c", str(path), "-o", "/dev/null"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     lines = path.read_text().split("\n")
-    reads = [k for k, line in enumerate(lines) if re.search(r"= \(?\w+_array_neurons_a\[", line)]
+    reads = [k for k, line in enumerate(lines) if re.search(r"= \(?\w+_array_heard_a\[", line)]
     loop = max(k for k in range(reads[0]) if re.match(r" +for ?\(", lines[k])) + 1
     assert f"{path.name}:{loop}:" in said, said
 
