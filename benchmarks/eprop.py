@@ -45,7 +45,6 @@ SINE = {
     "cython, adjoint": ("--target", "cython"),
     "cython, online": ("--target", "cython", "--form", "online"),
 }
-SLOW = "cython, online"  # a second and more an iteration: once is enough
 
 parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -132,13 +131,11 @@ def train(options, path):
 def sine(options):
     """Milliseconds of an iteration by NEST and by us, in turn; their losses must agree."""
     found = {"NEST": []} | {name: [] for name in SINE}
-    for repeat in range(options.repeats):
+    for _ in range(options.repeats):
         if nest():
             iterations = max(3, round(5 * options.seconds))
             found["NEST"].append(child("nest_peer.py", "sine", "--iterations", iterations))
         for name, flags in SINE.items():
-            if name == SLOW and repeat:
-                continue
             found[name].append(ours(options, "sine", *flags))
     flat = [(name, run) for name, runs in found.items() for run in runs]
     for name, run in flat[1:]:

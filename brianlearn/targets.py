@@ -9,6 +9,7 @@ from brian2.devices.device import get_device, reset_device, set_device
 from brianlearn import cache
 from brianlearn.errors import CompilerNotFoundError
 from brianlearn.kernel import compiler
+from brianlearn.kernel.loops import use_our_loops
 from brianlearn.running.device import end_life
 
 __all__ = ["TARGETS", "set_target"]
@@ -22,9 +23,11 @@ def set_target(name: str = "cpp_standalone") -> None:
     What it sets: the device; ``prefs.codegen.target``; ``prefs.codegen.cpp.extra_compile_args_gcc``
     (Brian2's without ``-ffast-math``: Cython and standalone then agree to the bit) and
     ``extra_link_args`` (``-pthread``, for kernels that use two processors);
-    ``prefs.devices.cpp_standalone.extra_make_args_unix`` (for shorter compilation); and the Cython
-    cache, one folder per compiler, flags and CPU. A standalone network that was built before ends,
-    as after ``device.reinit()``; what it held can still be read. ``defaultclock.dt`` stays.
+    ``prefs.devices.cpp_standalone.extra_make_args_unix`` (for shorter compilation); the Cython
+    cache, one folder per compiler, flags and CPU; and how Brian2 writes the loops of equations and
+    ``run_regularly``, which can then be vectorised, with the same results. A standalone network
+    that was built before ends, as after ``device.reinit()``; what it held can still be read.
+    ``defaultclock.dt`` stays.
 
     Parameters
     ----------
@@ -51,6 +54,7 @@ def set_target(name: str = "cpp_standalone") -> None:
         prefs.codegen.cpp.extra_link_args = compiler.link_flags()
         folder = cache.directory("cython", compiler.fingerprint())
         prefs.codegen.runtime.cython.cache_dir = str(folder)
+        use_our_loops()
     if name == "cpp_standalone":
         if shutil.which("make") is None:
             raise CompilerNotFoundError(

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -15,11 +16,14 @@ from brian2 import (
     ms,
     network_operation,
     prefs,
+    seed,
 )
+from brian2.codegen.generators import cython_generator
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
 from brian2.core import variables
 from brian2.core.base import BrianObject
+from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.core.variables import VariableView
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
@@ -65,6 +69,65 @@ def test_template_functions():
     for code_object in (CythonCodeObject, CPPStandaloneCodeObject):
         assert "constant_or_scalar" in code_object.templater.env.globals
         assert "get_array_name" in template(code_object, "spikemonitor")
+
+
+@pytest.mark.parametrize("code_object", [CythonCodeObject, CPPStandaloneCodeObject])
+def test_template_of_loops(code_object, target_restored):
+    """Brian2's `stateupdate`, all of which ours says too, and where a templater keeps templates."""
+    from conftest import choose
+
+    def lines(name):
+        text = re.sub(r"{#.*?#}|^ *(#|//).*?$", "", template(code_object, name), flags=re.M | re.S)
+        return {re.sub(r"\s", "", line) for line in text.split("\n")}
+
+    assert lines("stateupdate") <= lines("brianlearn_stateupdate")
+    templater = code_object.templater
+    templater.templates._templates.pop("stateupdate", None)
+    theirs = templater.stateupdate
+    choose("cython")
+    ours = templater.stateupdate
+    assert ours is templater.brianlearn_stateupdate is not theirs
+    for specified in ("variables", "iterate_all", "writes_read_only", "allows_scalar_write"):
+        assert getattr(ours, specified) == getattr(theirs, specified)
+
+
+def test_declarations_for_loops(target_restored):
+    """`load_namespace` and `pointers_lines`: what our loops are given is declared as we read it."""
+    from conftest import choose
+
+    choose("cython")
+    neurons = NeuronGroup(2, "x : 1\nb : boolean\ns : 1 (shared)", name="neurons")
+    synapses = Synapses(neurons, neurons, "w : 1\nk : integer", name="synapses")
+    synapses.connect(i=[0, 1], j=[1, 0])
+    code = "w += s*x_post*int(b_post) + k"
+    runner = synapses.run_regularly(code, name="runner")
+    Network(neurons, synapses).run(0 * ms)
+    found = re.search(r"cdef int _update\((.*?)\)", str(runner.codeobj.code.run), flags=re.S)
+    given = {tuple(line.split()) for line in found[1].strip().strip(",").split(",\n")}
+    assert {
+        ("int32_t", "N"),
+        ("_double_array", "_array_neurons_s"),
+        ("_double_array", "_array_neurons_x"),
+        ("_double_array", "_array_synapses_w"),
+        ("_int32_t_array", "_array_synapses_k"),
+        ("_int32_t_array", "_array_synapses__synaptic_post"),
+    } <= given
+    assert ("_array_neurons_b",) in {each[1:] for each in given}
+    choose("cpp_standalone")
+    again = NeuronGroup(2, "x : 1\ny : 1", name="again")
+    runner = again.run_regularly("x += y", name="runner")
+    Network(again).run(0 * ms)
+    text = str(runner.codeobj.code)
+    pointers = [f"double* __restrict _ptr_array_again_{name}" for name in "xy"]
+    assert f"const auto _update = [=]({', '.join(pointers)})" in text
+
+
+def test_functions_that_never_raise():
+    """Brian2's `clip` and `sign` in Cython, declared as functions that might."""
+    for name in ("clip", "sign"):
+        text = getattr(cython_generator, f"{name}_code")
+        assert len(re.findall(rf"^cdef \w+ _{name}\(.*\):$", text, flags=re.M)) == 1
+        assert DEFAULT_FUNCTIONS[name].implementations[CythonCodeObject].name == f"_{name}"
 
 
 def test_code_runner_keywords():
@@ -164,7 +227,7 @@ def test_equations_substitute():
 
 
 def test_shortcut():
-    """`codeobj`, `nonconstant_values` and `BrianObject.run`: the same results without detours."""
+    """`code_objects`, `nonconstant_values` and `BrianObject.run`: the same without detours."""
     from brianlearn.kernel.shortcut import shortcut
     from conftest import _restore, choose
 
@@ -177,14 +240,16 @@ def test_shortcut():
                 name="group",
             )  # fmt: skip
             monitor = SpikeMonitor(group, name="monitor")
-            network = Network(group, monitor)
+            synapses = Synapses(group, group, on_pre="x_post += 0.1", delay=1 * ms, name="synapses")
+            synapses.connect(i=[0, 1, 2], j=[1, 2, 0])
+            network = Network(group, monitor, synapses)
             with context(network):
                 network.run(5 * ms)
                 taken = [item.name for item in network.sorted_objects if "run" in vars(item)]
             spikes.append((list(monitor.i), list(monitor.t_)))
         assert spikes[0] == spikes[1]
         assert len(spikes[0][0]) > 10
-        assert {"group_stateupdater", "group_spike_thresholder"} <= set(taken)
+        assert {"group_stateupdater", "group_spike_thresholder", "synapses_pre"} <= set(taken)
         assert not any("run" in vars(item) for item in network.sorted_objects)
         network.run(1 * ms)
     finally:
@@ -320,6 +385,7 @@ def test_numbers_drawn_ahead(target_restored):
     from conftest import choose
 
     choose("cython")
+    seed(1)  # nothing is drawn ahead from tests before
     noise = NeuronGroup(50, "dx/dt = xi/sqrt(ms) : 1", method="euler", name="noise")
     network = Network(noise)
     network.run(20 * defaultclock.dt)

@@ -25,6 +25,24 @@ def shortcut(network):
         network.remove(guide)
 
 
+def _check_compiled(name, codes):
+    """Refuse what Cython rejected: Brian2 drops such code, and runs on without it."""
+    for code in codes:
+        if isinstance(code, CythonCodeObject) and code.compiled_code["run"] is None:
+            raise RuntimeError(f"Cython could not compile '{name}'.")
+
+
+def _is_direct(code) -> bool:
+    """Whether nothing but its compiled code is needed in a time step."""
+    return isinstance(code, CythonCodeObject) and not code.nonconstant_values
+
+
+def _call_all(calls):
+    """As Brian2 does: a synaptic pathway takes spikes up, then lets them act."""
+    for call in calls:
+        call()
+
+
 class _Guide(BrianObject):
     """Prepared after all other objects, when their code exists; then it steps aside."""
 
@@ -41,16 +59,12 @@ class _Guide(BrianObject):
         super().before_run(run_namespace)
         self.leave()
         for item in self.network.sorted_objects:
-            code = getattr(item, "codeobj", None)
-            if (
-                type(item).run is BrianObject.run
-                and isinstance(code, CythonCodeObject)
-                and len(item.code_objects) == 1
-                and not code.nonconstant_values
-                and code.compiled_code["run"] is not None
-            ):
-                main = partial(code.compiled_code["run"].main, code.namespace)
-                object.__setattr__(item, "run", main)
+            codes = item.code_objects
+            _check_compiled(item.name, codes)
+            if codes and type(item).run is BrianObject.run and all(map(_is_direct, codes)):
+                calls = [partial(code.compiled_code["run"].main, code.namespace) for code in codes]
+                run = calls[0] if len(calls) == 1 else partial(_call_all, calls)
+                object.__setattr__(item, "run", run)
                 self.guided.append(item)
 
     def run(self):
