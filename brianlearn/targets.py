@@ -1,5 +1,6 @@
 """One call that chooses a codegen target and makes every target give the same numbers."""
 
+import gc
 import shlex
 import shutil
 
@@ -65,6 +66,7 @@ def set_target(name: str = "cpp_standalone") -> None:
         prefs.devices.cpp_standalone.extra_make_args_unix = ["-j", *quoted]
         set_device("cpp_standalone", build_on_run=False)
         get_device().reinit()
+        gc.collect()  # code that is named as if its like still existed is not in the cache
         get_device().activate(build_on_run=False)
     else:
         reset_device("runtime")

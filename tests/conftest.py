@@ -32,6 +32,18 @@ CYTHON_LATER = ["numpy", slow("cython"), "cpp_standalone"]
 COMPILED_LATER = ["numpy", slow("cython"), slow("cpp_standalone")]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def freeze():
+    """Garbage, which Brian2 collects at every run, is sought among a module's own objects.
+
+    To look through all that was ever imported takes longer than most tests.
+    """
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(params=TARGETS)
 def target(request):
     """Each codegen target in turn."""

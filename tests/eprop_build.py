@@ -83,7 +83,7 @@ def build(case, form, *, samples=None, feedback=None, masks=None, trials_per_upd
         learner = rule.attach(trials, readout, connections.values())
     trials.present(presented(case, samples), learning=learning)
     return SimpleNamespace(
-        network=Network(inputs, neurons, readout, *connections.values(), trials),
+        network=Network(inputs, neurons, readout, *connections.values(), trials, name="network"),
         duration=iterations * (batch // samples) * steps * ms,
         learner=learner, trials=trials, neurons=neurons, readout=readout, inputs=inputs,
         **connections,

@@ -68,7 +68,9 @@ def build(
         ]
     )
     return SimpleNamespace(
-        network=Network(inputs, neurons, readout, *connections.values(), trials, recorder),
+        network=Network(
+            inputs, neurons, readout, *connections.values(), trials, recorder, name="network"
+        ),
         duration=case.steps * case.h * ms, learner=learner, trials=trials, neurons=neurons,
         readout=readout, inputs=inputs, recorder=recorder, **connections,
     )  # fmt: skip

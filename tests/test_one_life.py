@@ -108,7 +108,7 @@ def build(*, noise=False):
         made.noise = NeuronGroup(500, "dx/dt = xi/sqrt(ms) : 1", method="euler", name="noise")
         made.noises = Recorder(made.trials, {"x": (made.noise, "x")}, each="trial", name="noises")
         parts += [made.noise, made.noises]
-    made.network = Network(*parts)
+    made.network = Network(*parts, name="network")
     return made
 
 

@@ -23,6 +23,7 @@ from brian2 import (
 from test_training import case, training_of
 
 from brianlearn import DivergenceError, Kernel, Training, set_target, simulate
+from brianlearn.running import build
 from conftest import choose
 
 BREAK = """
@@ -43,9 +44,8 @@ def fall_over(broken):
 @pytest.fixture
 def alive():
     """A small network that has lived for 5 ms."""
-    gc.collect()  # names are free again, and its binary lies in the cache
-    choose("cpp_standalone")
     defaultclock.dt = 0.1 * ms
+    set_target("cpp_standalone")
     group = NeuronGroup(
         4, "dv/dt = (k - v)/tau : 1\nk : 1\nn = v*2 : 1", threshold="v > 0.9", reset="v = 0",
         namespace={"tau": 10 * ms}, method="exact", name="group",
@@ -59,7 +59,7 @@ def alive():
         fall_over, BREAK, {"broken": 0.0}, faults={1: (DivergenceError, "it broke at {time}")},
         name="faulty",
     )  # fmt: skip
-    network = Network(group, synapses, given, spikes, trace, faulty)
+    network = Network(group, synapses, given, spikes, trace, faulty, name="network")
     simulate(5 * ms, network, progress=False)
     yield network
     set_target("numpy")
@@ -135,6 +135,22 @@ def test_constants_of_the_scope():
     with pytest.raises(RuntimeError, match="'tau' changed after"):
         simulate(1 * ms, progress=False)
     set_target("numpy")
+
+
+def test_made_again_it_is_not_compiled_again(monkeypatch):
+    """As where a notebook's cell runs again, whatever the time step was, and what lives still."""
+    for before in (0.1, 0.3):
+        defaultclock.dt = before * ms
+        set_target("cpp_standalone")
+        defaultclock.dt = 0.2 * ms
+        group = NeuronGroup(1, "dx/dt = 1/second : 1", method="euler", name="group")
+        synapses = Synapses(group, group, name="synapses")
+        synapses.connect("i == j")
+        simulate(1 * ms, progress=False)
+        assert group.x[0] == pytest.approx(1e-3)
+        monkeypatch.setattr(build, "_make", None)
+    set_target("numpy")
+    defaultclock.dt = 0.1 * ms
 
 
 def test_all_that_it_held_stays_readable(alive):

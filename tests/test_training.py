@@ -259,30 +259,34 @@ def stumble(broken):
     return int(broken[0])
 
 
+def in_three_chunks(target, fails):
+    """What is seen after two chunks that succeed, and one in between that may fail."""
+    set_target(target)
+    made = build(case(), "adjoint")
+    text = "int stumble(Array<double> broken) { return (int)broken[0]; }"
+    stone = Kernel(stumble, text, {"broken": 0.0}, clock=made.trials.clock, name="stone")
+    recorder = Recorder(made.trials, {"v": (made.neurons, "v")}, name="recorder")
+    trace = StateMonitor(made.readout, "v", record=True, name="trace")
+    made.network.add(stone, recorder, trace)
+    training = Training(made.learner, made.network, progress=False)
+    phase = Phase("train", next(presented(case(), 1)), 1, recording=True)
+    training.run(phase)
+    if fails:
+        stone.broken = 1
+        with pytest.raises(RuntimeError, match="'stone': fault 1 at 200"):
+            training.run(phase)
+        stone.broken = 0
+    training.run(phase)
+    seen = training.weights()["w_in"], recorder.read()["v"], trace.v, trace.t
+    return [np.array(values) for values in seen]
+
+
 @pytest.mark.parametrize("target", ["numpy", "cpp_standalone"], indirect=True)
 def test_a_chunk_that_fails_leaves_no_trace(target):
     """Neither in what is learned, nor in records, monitors and time."""
-    text = "int stumble(Array<double> broken) { return (int)broken[0]; }"
-    seen = []
-    for fails in (False, True):
-        set_target(target)
-        made = build(case(), "adjoint")
-        stone = Kernel(stumble, text, {"broken": 0.0}, clock=made.trials.clock, name="stone")
-        recorder = Recorder(made.trials, {"v": (made.neurons, "v")}, name="recorder")
-        trace = StateMonitor(made.readout, "v", record=True, name="trace")
-        made.network.add(stone, recorder, trace)
-        training = Training(made.learner, made.network, progress=False)
-        phase = Phase("train", next(presented(case(), 1)), 1, recording=True)
-        training.run(phase)
-        if fails:
-            stone.broken = 1
-            with pytest.raises(RuntimeError, match="'stone': fault 1 at 200"):
-                training.run(phase)
-            stone.broken = 0
-        training.run(phase)
-        seen.append([training.weights()["w_in"], recorder.read()["v"], trace.v, trace.t])
-    for whole, failed in zip(*seen, strict=True):
-        np.testing.assert_array_equal(np.asarray(whole), np.asarray(failed))
+    whole, failed = (in_three_chunks(target, fails) for fails in (False, True))
+    for one, other in zip(whole, failed, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_simulated_between_two_phases(numpy_target):

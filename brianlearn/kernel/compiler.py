@@ -110,11 +110,21 @@ def _vector_functions() -> Path:
 
 
 def make_flags() -> list[str]:
-    """For make, with GCC: headers are read once; what no time step runs is not optimized."""
+    """For make, with GCC: headers are read once; what no time step runs is hardly optimized."""
+    if not (headers := _headers_read_once()):
+        return []
+    return [
+        f"CXX={shlex.join([*command(), *headers])}",
+        "--eval=objects.o: CXXFLAGS += -O0",
+        "--eval=main.o process.o: CXXFLAGS += -Og",
+    ]
+
+
+def _headers_read_once() -> list[str]:
+    """Arguments for GCC, where it is known to take precompiled headers."""
     if sys.platform != "linux" or "clang" in version():
         return []
-    compiler = [*command(), *include_precompiled(command(), get_compiler_and_args()[1])]
-    return [f"CXX={shlex.join(compiler)}", "--eval=objects.o main.o: CXXFLAGS += -O0"]
+    return include_precompiled(command(), get_compiler_and_args()[1])
 
 
 def link_flags() -> list[str]:
@@ -152,8 +162,10 @@ def _run(compiler: tuple[str, ...], *arguments: str) -> subprocess.CompletedProc
     return subprocess.run([*compiler, *arguments], capture_output=True, text=True)
 
 
-def check_syntax(text: str, kernel: str) -> None:
+def check_syntax(text: str, kernel: str, *, standalone: bool) -> None:
     """Let the compiler read ``text`` once; what it accepted is remembered in the cache.
+
+    For C++ standalone mode it is read as make lets it be read, below the precompiled headers.
 
     Brian2 hides the compiler's messages (and skips Cython code that does not compile without a
     word), so a kernel asks before it hands its text over.
@@ -166,12 +178,13 @@ def check_syntax(text: str, kernel: str) -> None:
     flags = [flag for flag in get_compiler_and_args()[1] if flag != "-w"]
     flags += ["-Werror=return-type"]  # what a function without return gives is anything at all
     flags += include_flags()
-    digest = hashlib.sha256(repr((text, flags, version())).encode()).hexdigest()
+    headers = _headers_read_once() if standalone else []
+    digest = hashlib.sha256(repr((text, headers, flags, version())).encode()).hexdigest()
     accepted = cache.directory("accepted") / digest
     if accepted.exists():
         return
     check = subprocess.run(
-        [*command(), *flags, "-fsyntax-only", "-x", "c++", "-"],
+        [*command(), *headers, *flags, "-fsyntax-only", "-x", "c++", "-"],
         input=text,
         capture_output=True,
         text=True,

@@ -174,7 +174,8 @@ class Kernel(Arguments, Group, CodeRunner):
         target = get_device().code_object_class()
         cython = issubclass(target, CythonCodeObject)
         if cython or not issubclass(target, NumpyCodeObject):
-            check_syntax(text + call_to(function, described), self.name)
+            call = call_to(function, described)
+            check_syntax(text + call, self.name, standalone=not cython)
         if cython:
             text = text.replace("\\", "\\\\").replace("'", "\\'")  # part of a Cython literal
             self.needed_variables = [*self._signals, "_pointers"]

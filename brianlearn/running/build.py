@@ -36,12 +36,31 @@ def build(device, sources: dict[str, str] | None = None) -> str:
     for name, text in (sources or {}).items():
         (folder / name).write_text(text)
     options = {"compile": False, "run": False, "additional_source_files": [*(sources or {})]}
+    device.main_queue[:] = _without_history(device.main_queue)
     device.build(directory=str(folder), **options)
     key = _key(folder)
     if not cache.fetch(key, folder / "main"):
         _make(folder)
         cache.store(key, folder / "main")
     return str(folder)
+
+
+def _without_history(queue: list[tuple]) -> list[tuple]:
+    """Brian2's list of what ``main`` does, without numbers that are set anew before any code runs.
+
+    The time step is one: what it was before would be part of the sources, and of their key.
+    """
+    kept, set_later = [], set()
+    for what, arguments in reversed(queue):
+        if what == "set_by_single_value":
+            place = arguments[0], int(arguments[1])
+            if place in set_later:
+                continue
+            set_later.add(place)
+        elif not what.startswith(("set_", "seed")):
+            set_later.clear()
+        kept.append((what, arguments))
+    return kept[::-1]
 
 
 def _key(folder: Path) -> str:

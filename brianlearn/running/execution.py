@@ -1,6 +1,7 @@
 """One network that goes on from run to run, at runtime or as the process of a built binary."""
 
 import contextlib
+import gc
 import time
 import weakref
 from numbers import Number
@@ -112,6 +113,7 @@ class StandaloneExecution(Execution):
                 "network anew."
             )
         device.build_on_run = False  # Brian2's default would build before the process is added
+        gc.collect()  # as in set_target: what was made before may have been let go since
         with _clear_errors():
             self.network.run(0 * second, namespace=self.namespace)
             begin_life(self.network, (_fixed(self.network), _from_scope(self.namespace)))

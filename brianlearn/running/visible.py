@@ -42,7 +42,7 @@ def visible_network(level: int = 0) -> Network:
                 "was called. Say which network is meant: network=Network(...), or "
                 "network=training.network of an earlier Training."
             )
-    network = Network(objects)
+    network = Network(objects, name="network")  # part of a standalone binary's key
     for item in objects:
         item.__dict__[_HELD] = network, parts
     return network
