@@ -9,6 +9,7 @@ from brianlearn import EProp, Projection, SpikeInput, Trials, models
 from brianlearn.errors import DerivationError
 from brianlearn.learners.eprop_parts import adapts, is_emptied
 from brianlearn.learners.eprop_step import check_step
+from brianlearn.template import Parameter
 
 LIF, ALIF = models.eprop_lif, models.eprop_alif
 SYNAPTIC = LIF.with_equations(
@@ -33,6 +34,14 @@ KNOWN = {
         "eprop_lif", "eprop_alif", "eprop_readout", "eprop_iaf", "eprop_iaf_adapt",
         "eprop_iaf_psc_delta", "eprop_iaf_psc_delta_adapt", "eprop_iaf_readout",
     )},
+    "frozen by refractoriness": (
+        replace(models.eprop_iaf_psc_delta_adapt, parameters={
+            **models.eprop_iaf_psc_delta_adapt.parameters,
+            "t_ref": Parameter(3 * ms, "refractory period"),
+            "frozen_by_refractoriness": Parameter(True, "as in NEST"),
+        }),
+        "x",
+    ),
     "dendrites that spike": (models.delay_dendrite(3, pairs="all", spiking=True), "x_3"),
     "a current from elsewhere": (SYNAPTIC, "x"),
     "a threshold that moves by itself": (
@@ -96,6 +105,9 @@ REFUSED = {
     ),
     "an adaptation that decays faster": (
         with_update(ALIF, "rho*a", "rho*rho*a"), "x", "'a' keeps of itself",
+    ),
+    "an adaptation that never jumps": (
+        with_update(ALIF, "a + z", "a"), "x", "by way of nothing",
     ),
     "twice the jump": (with_update(ALIF, "a + z", "a + 2*z"), "x", "adds to 'a' a step later 2"),
     "another strength": (

@@ -155,6 +155,8 @@ class _Neuron:
     def _draw(self, name, random):
         """A constant's value, or anything small and positive for what varies."""
         group = self.group
+        if name == "t_ref":  # so that it is free (a neuron of NEST with one never adapts)
+            return 0.0
         if name not in group.variables:
             return float(group.resolve_all({name}, {})[name].get_value())
         if name == "dt":
