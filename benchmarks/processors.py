@@ -55,15 +55,15 @@ def main(options):
         "versions": versions(),
         "levels": {},
     }
-    for level in options.levels or levels():
-        results["levels"][level] = at_level(level, options)
     if not options.skip_peer:
         script = ["published_force.py", "--duration", *force_times(options)]
         results["published_force"] = child("native", *script)["run_seconds"]
+    for level in options.levels or levels():
+        results["levels"][level] = at_level(level, options)
+        record.save_json(options.out, results)  # what has been measured is not lost
     print("\n" + table(results))
     if earlier:
         print(changes(earlier, results))
-    record.save_json(options.out, results)
     print(f"\nWritten to {options.out}")
 
 
@@ -123,7 +123,7 @@ def child(level, script, *arguments):
     )  # fmt: skip
     if done.returncode:
         sys.exit(f"{script} {' '.join(words)} at {level} failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout)
 
 
 def table(results):
