@@ -149,6 +149,21 @@ def test_derivatives_equal_differences(name, numpy_target):
             np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-7)
 
 
+def test_methods_without_statements_are_refused(numpy_target):
+    group = NeuronGroup(1, "dv/dt = -v/(10*ms) : 1", method="gsl_rkf45", name="mine")
+    with pytest.raises(DerivationError, match="'mine' is integrated by gsl_rkf45"):
+        Step(group)
+
+
+def test_a_name_of_the_reset_alone(numpy_target):
+    group = NeuronGroup(
+        1, "dv/dt = -v/(10*ms) : 1", threshold="v > 1", reset="over = v - 1; v = 0.5*over",
+        method="exact",
+    )  # fmt: skip
+    assert "over__1 = v__1 - 1" in str(Step(group))
+    assert Step(group).first.keys() == {"v"}
+
+
 def test_a_template_is_read_with_its_update():
     step = Step(models.eprop_alif.neurons(1), "z")
     assert step.first.keys() == {"v", "x", "z", "a", "t_free"}

@@ -30,6 +30,12 @@ def checked(group, variable="x", **options):
 
 
 KNOWN = {
+    "a constant of the scope": (LIF.with_equations("dv/dt = (-v + I + E_L)/tau_m : 1"), "x"),
+    "a TimedArray": (with_update(LIF, "zeta*x", "zeta*x + drive(t)"), "x"),
+    "noise": (with_update(LIF, "zeta*x", "zeta*x + 0.1*randn()"), "x"),
+    "a name of the reset's own": (
+        LIF.with_equations("", reset=LIF.reset + "; until = t + t_ref; t_free = until"), "x",
+    ),
     **{name: (getattr(models, name), "x") for name in (
         "eprop_lif", "eprop_alif", "eprop_readout", "eprop_iaf", "eprop_iaf_adapt",
         "eprop_iaf_psc_delta", "eprop_iaf_psc_delta_adapt", "eprop_iaf_readout",
@@ -77,6 +83,9 @@ REFUSED = {
     ),
     "another integration": (replace(LIF, method="euler"), "x", "'v' keeps of itself 0.9"),
     "a synaptic current": (SYNAPTIC, "I_syn", "'I_syn' is still there a step later"),
+    "a function without a derivative": (
+        with_update(LIF, "zeta*x", "zeta*mystery(x)"), "x", "'mystery' has no derivative",
+    ),
     "another charge": (
         with_update(LIF, "zeta*x", "0.9*zeta*x"), "x", "'v' takes up of an input .* 1 - spread",
     ),

@@ -44,8 +44,8 @@ GIVEN = {
 }
 REFUSED = {
     "a leak": (regularly("v = 0.5*v"), r"'regular' moves 'mine' by v = 0.5\*v"),
-    "a product": (regularly("v *= 0.5"), "'regular' moves 'mine' by v = v"),
-    "what is added reads": (regularly("v += 0.1*(1 - v)"), "'regular' moves 'mine' by v = v"),
+    "a product": (regularly("v *= 0.5"), r"'regular' moves 'mine' by v \*= 0.5"),
+    "what is added reads": (regularly("v += 0.1*(1 - v)"), r"'regular' moves 'mine' by v \+= 0.1"),
     "synapses that set": (synapses(on_pre="v_post = w"), "'others' moves 'mine' by v_"),
     "conductances": (synapses(on_pre="v_post += w*(1 - v_post)"), "'others' moves 'mine'"),
     "shunting": (synapses(on_pre="v_post *= 0.9"), "'others' moves 'mine' by v_"),
@@ -53,10 +53,10 @@ REFUSED = {
         synapses("w : 1\nc : 1", on_pre="c = v_post; v_post += w*c"), "'others' moves 'mine'",
     ),
     "by way of a parameter": (
-        regularly("learning_signal = v\nv += learning_signal"), "'regular' moves 'mine' by v = v",
+        regularly("learning_signal = v\nv += learning_signal"), r"'regular' moves 'mine' by v \+= ",
     ),
     "by way of a name of its own": (
-        regularly("held = v\nv += held"), "'regular' moves 'mine' by v = v",
+        regularly("held = v\nv += held"), r"'regular' moves 'mine' by v \+= ",
     ),
     "on_post": (synapses(on_post="v_pre = 0"), "'others' moves 'mine' by v_"),
     "graded synapses": (

@@ -12,9 +12,10 @@ def _exprel(x):
 
 
 def _exprel_slope(x):
-    near = np.abs(x) < 1e-4
+    near = np.abs(x) < 1e-2  # where the difference below would lose digits
     safe = np.where(near, 1.0, x)
-    return np.where(near, 0.5 + x / 3, (np.exp(safe) * (safe - 1) + 1) / safe**2)
+    series = 1 / 2 + x * (1 / 3 + x * (1 / 8 + x * (1 / 30 + x / 144)))
+    return np.where(near, series, (np.exp(safe) * (safe - 1) + 1) / safe**2)
 
 
 _FUNCTIONS = {
@@ -33,9 +34,10 @@ def evaluate(expression: sp.Expr, values: dict):
     Parameters
     ----------
     expression : Expr
-    values : dict of Symbol to number or array
-        For each symbol in it.
+    values : dict of Expr to number or array
+        For each symbol in it, and for each call of a function that is given (see `given_calls`).
     """
-    symbols = list(values)
-    function = sp.lambdify(symbols, expression, [_FUNCTIONS, "numpy"])
+    symbols = {key: key if key.is_Symbol else sp.Dummy() for key in values}
+    expression = expression.xreplace({key: s for key, s in symbols.items() if key is not s})
+    function = sp.lambdify([*symbols.values()], expression, [_FUNCTIONS, "numpy"])
     return function(*values.values())

@@ -2,10 +2,11 @@
 
 import sympy as sp
 from brian2.parsing.sympytools import str_to_sympy
+from sympy.core.function import AppliedUndef
 
 from brianlearn.errors import DerivationError
 
-__all__ = ["RULES", "derivative", "indicator", "parse"]
+__all__ = ["RULES", "derivative", "given_calls", "indicator", "parse"]
 
 
 class indicator(sp.Function):  # noqa: N801 (as SymPy names its functions)
@@ -64,6 +65,8 @@ def parse(text: str) -> sp.Expr:
     expression = str_to_sympy(text)
     plain = {s: sp.Symbol(s.name, real=True) for s in expression.free_symbols}  # dt is positive
     expression = expression.subs(plain)
+    nothing = (sp.Symbol("_placeholder_arg", real=True),)  # Brian2's, in calls such as rand()
+    expression = expression.replace(lambda e: e.args == nothing, lambda e: e.func())
     return expression.replace(
         lambda e: e.func.__name__ == "int_" and not isinstance(e.args[0], sp.Expr),
         lambda e: indicator(e.args[0]),
@@ -90,6 +93,11 @@ def derivative(expression: sp.Expr, symbol: sp.Symbol) -> sp.Expr:
             if slope != 0:
                 total += through * slope * derivative(argument, symbol)
     return total.xreplace({stand_in: call for call, stand_in in stand_ins.items()})
+
+
+def given_calls(expression: sp.Expr) -> set[sp.Expr]:
+    """Calls of functions without a rule, whose values are given: a `TimedArray`, ``randn()``."""
+    return {call for call in expression.atoms(AppliedUndef) if call.func.__name__ not in RULES}
 
 
 def _outermost_calls(expression):

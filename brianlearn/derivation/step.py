@@ -1,18 +1,17 @@
 """A group's time step as statements, in Brian2's own order: integration, threshold, reset."""
 
-import re
 from dataclasses import dataclass
 
 import sympy as sp
 from brian2.groups.neurongroup import NeuronGroup
+from brian2.parsing.statements import parse_statement
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.utils.stringtools import get_identifiers, word_substitute
 
 from brianlearn.derivation.rules import derivative, parse
+from brianlearn.errors import DerivationError
 
 __all__ = ["Statement", "Step", "assignments"]
-
-_ASSIGNMENT = re.compile(r"(\w+)\s*([-+*/]|\*\*|//|%)?=(?!=)\s*(.*)")
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,10 @@ class Step:
 
     Raises
     ------
-    SyntaxError
+    SyntaxError, ValueError
         If a statement is not of Brian2's language.
+    brianlearn.errors.DerivationError
+        If the group is integrated by the GNU Scientific Library.
 
     Examples
     --------
@@ -71,14 +72,15 @@ class Step:
             for name, equation in group.equations.items()
             if equation.type == "subexpression"
         }
-        lines = [*assignments(_integration(group))]
+        lines = [*_written_out(_integration(group))]
         self._written = {name for name, _ in lines}
         if spikes is None and "spike" in group.events:
             spikes = "spike"
             free = " and not_refractory" if "not_refractory" in group.variables else ""
             lines.append((spikes, f"int(({group.events['spike']}){free})"))
-        for name, right in assignments(group.event_codes.get("spike", "")):
-            lines.append((name, f"{name} + {spikes}*(({right}) - ({name}))"))
+        for name, right in _written_out(group.event_codes.get("spike", "")):
+            kept = name in group.variables  # else it is known to the reset alone
+            lines.append((name, f"{name} + {spikes}*(({right}) - ({name}))" if kept else right))
         self._written |= {name for name, _ in lines}
         self.statements, self.first, self.last = [], {}, {}
         for name, right in lines:
@@ -147,14 +149,26 @@ class Step:
 def _integration(group):
     """Abstract code of the integration, and of what a `Template` lets follow."""
     updater = group.state_updater
-    return StateUpdateMethod.apply_stateupdater(
+    code = StateUpdateMethod.apply_stateupdater(
         group.equations, group.variables, updater.method_choice, updater.method_options
     )
+    if not isinstance(code, str):  # but a template of Brian2's
+        raise DerivationError(
+            f"'{group.name}' is integrated by {updater.method_choice}, whose steps are no "
+            "statements that could be read: use 'exact', 'exponential_euler', 'rk4' or 'euler'."
+        )
+    return code
 
 
-def assignments(code):
-    """(name, right side) of each line; ``v += w`` is written out."""
+def assignments(code: str):
+    """Of each statement the name that it sets, the operator (``+`` of ``+=``), the right side."""
     for line in code.replace(";", "\n").splitlines():
         if line := line.split("#")[0].strip():
-            name, operator, right = _ASSIGNMENT.fullmatch(line).groups()
-            yield name, f"{name} {operator} ({right})" if operator else right
+            name, operator, right, _ = parse_statement(line)
+            yield name, operator.removesuffix("="), right
+
+
+def _written_out(code):
+    """(name, right side) of each statement, without operators."""
+    for name, operator, right in assignments(code):
+        yield name, f"{name} {operator} ({right})" if operator else right

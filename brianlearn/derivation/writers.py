@@ -35,9 +35,9 @@ def check_writers(group, network) -> None:
     states = {own[name] for name in {*step.first, *step.last} & own.keys()}
     heard = {own[name] for name in step.names & own.keys()}
     statements = [
-        _Statement(item, name, right)
+        _Statement(item, *assignment)
         for item in network.sorted_objects
-        for name, right in _statements(item, group)
+        for assignment in _assignments(item, group)
     ]
     moved = _moved_by(states, statements)
     for one in statements:
@@ -53,12 +53,12 @@ def _moved_by(states, statements):
     return moved
 
 
-def _statements(item, group):
-    """The statements that an object runs, but those of the group's own step, as (name, right)."""
+def _assignments(item, group):
+    """What an object runs, but the group's own step: name, operator and right side of each."""
     if isinstance(item, SynapticPathway):
         return assignments(_text(item.code))
     if isinstance(item, SummedVariableUpdater):
-        return [(item.target_varname, _text(item.expression))]
+        return [(item.target_varname, "", _text(item.expression))]
     if isinstance(item, Resetter):
         own = item.group.name == group.name and item.event == "spike"
         return [] if own else assignments(item.group.event_codes[item.event])
@@ -76,12 +76,11 @@ def _text(code):
 class _Statement:
     """A statement of an object, with the variables that it means (by identity)."""
 
-    def __init__(self, item, name, right):
-        self.item, self.name, self.right = item, name, right
-        self.variable = self._variable(name)
-        self.added = right.startswith((f"{name} + (", f"{name} - ("))
-        rest = right.partition("(")[2] if self.added else right
-        self.read = {n: self._variable(n) for n in get_identifiers(rest)}
+    def __init__(self, item, name, operator, right):
+        self.item, self.text = item, f"{name} {operator}= {right}"
+        self.variable, self.added = self._variable(name), operator in ("+", "-")
+        read = get_identifiers(right) | ({name} if operator and not self.added else set())
+        self.read = {self._variable(one) for one in read}
 
     def _variable(self, name):
         item = self.item
@@ -92,7 +91,7 @@ class _Statement:
 
     def reads(self, variables):
         """Whether it reads one of these."""
-        return not variables.isdisjoint(self.read.values())
+        return not variables.isdisjoint(self.read)
 
     def check(self, group, moved, may_set):
         """Refuse it unless it only adds (or sets, where nothing is kept) what is given."""
@@ -101,8 +100,8 @@ class _Statement:
         item = self.item
         owner = item.synapses.name if isinstance(item, SynapticPathway) else item.name
         raise DerivationError(
-            f"'{owner}' moves '{group.name}' by {self.name} = {self.right}, of which its learner "
-            "would know nothing: the gradient would be that of another network. Put it into the "
+            f"'{owner}' moves '{group.name}' by {self.text}, of which its learner would know "
+            "nothing: the gradient would be that of another network. Put it into the "
             "group's equations or reset, let it only add what does not follow from the group's own "
             "states, or leave it out."
         )

@@ -97,7 +97,7 @@ def _check_emission(projection):
 
 
 def check_network(connections, trials, readout) -> None:
-    """Refuse trials without the readout, connections that are missing, and other readouts."""
+    """Refuse trials without the readout, missing or doubled connections, and unknown readouts."""
     if trials.readout is not readout:
         raise ValueError(
             f"'{trials.name}' sets no target of '{readout.name}': give it readout={readout.name}."

@@ -12,7 +12,7 @@ import re
 import numpy as np
 import sympy as sp
 
-from brianlearn.derivation import Step, evaluate, parse
+from brianlearn.derivation import Step, evaluate, given_calls, parse
 from brianlearn.errors import DerivationError
 
 __all__ = ["check_step"]
@@ -142,30 +142,31 @@ class _Neuron:
         self.step = Step(group, spikes)
         self.before = self.step.first.get(spikes)
         self._silent = {s: 0.0 for s in (self.step.spikes, self.before) if s is not None}
-        random = np.random.default_rng(0)
+        self._random = np.random.default_rng(0)
         self._values = dict(self._silent)
         for name in sorted(self.step.names | {"dt"}):
-            self._values.setdefault(
-                self.step.first.get(name, _symbol(name)), self._draw(name, random)
-            )
+            self._values.setdefault(self.step.first.get(name, _symbol(name)), self._draw(name))
         for statement in self.step.statements:
             if statement.symbol not in self._silent:
-                self._values[statement.symbol] = evaluate(statement.expression, self._values)
+                self._values[statement.symbol] = self._number(statement.expression)
 
-    def _draw(self, name, random):
-        """A constant's value, or anything small and positive for what varies."""
-        group = self.group
+    def _draw(self, name):
+        """A constant's value; for what varies, or is not known yet, anything small."""
+        group, anything = self.group, self._random.uniform(0.01, 0.1, _DRAWS)
         if name == "t_ref":  # so that it is free (a neuron of NEST with one never adapts)
             return 0.0
         if name not in group.variables:
-            return float(group.resolve_all({name}, {})[name].get_value())
+            try:
+                return float(group.resolve_all({name}, {})[name].get_value())
+            except KeyError:  # of a scope that only a run knows
+                return anything
         if name == "dt":
             return float(group.clock.dt)
         if name == "not_refractory":
             return 1.0
         if group.variables[name].dtype == bool:
-            return random.integers(2, size=_DRAWS).astype(float)
-        return random.uniform(0.01, 0.1, _DRAWS)
+            return self._random.integers(2, size=_DRAWS).astype(float)
+        return anything
 
     def has(self, name):
         """Whether the group has such a constant."""
@@ -173,10 +174,15 @@ class _Neuron:
 
     def slopes(self, symbol):
         """What each later symbol changes by, if this one changes and the spikes stay."""
-        given = self._silent.keys() - {symbol}
-        found = self.step.derivatives(symbol, given=given, past_bounds=True)
+        found = self._derivatives(symbol, self._silent.keys() - {symbol})
         numbers = {s: self._number(e) for s, e in found.items()}
         return {s: value for s, value in numbers.items() if np.any(value)}
+
+    def _derivatives(self, symbol, given):
+        try:
+            return self.step.derivatives(symbol, given=given, past_bounds=True)
+        except DerivationError as error:
+            raise DerivationError(f"'{self.group.name}': {error}") from None
 
     def slope(self, expression, symbol):
         """What an expression of the step's symbols changes by."""
@@ -192,8 +198,7 @@ class _Neuron:
     def forgets(self, name):
         """Whether nothing is left of a state when the neuron has spiked."""
         first, last = self.step.first[name], self.step.last[name]
-        given = self._silent.keys()
-        left = self.step.derivatives(first, given=given, past_bounds=True).get(last, sp.S.Zero)
+        left = self._derivatives(first, self._silent.keys()).get(last, sp.S.Zero)
         return not np.any(evaluate(left, self._values | {self.step.spikes: 1.0}))
 
     def states(self, slopes):
@@ -201,16 +206,16 @@ class _Neuron:
         return {name for name in self.step.first if self.step.last.get(name) in slopes}
 
     def _number(self, expression):
+        for call in given_calls(expression) - self._values.keys():
+            self._values[call] = self._random.uniform(0.01, 0.1, _DRAWS)
         return np.broadcast_to(evaluate(expression, self._values), _DRAWS)
 
     def compare(self, found, expected, what):
         """Refuse unless a number is what the kernel takes it for."""
         expression = parse(expected)
-        values = self._values | {
-            s: self._draw(s.name, np.random.default_rng(1))
-            for s in expression.free_symbols - self._values.keys()
-        }
-        wanted = np.broadcast_to(evaluate(expression, values), _DRAWS)
+        for symbol in expression.free_symbols - self._values.keys():
+            self._values[symbol] = self._draw(symbol.name)
+        wanted = self._number(expression)
         if not np.allclose(found, wanted, rtol=1e-9, atol=1e-12):
             k = np.argmax(np.abs(found - wanted))
             self.refuse(
