@@ -67,6 +67,11 @@ def test_neurons_that_are_known(name, numpy_target):
     checked(template.neurons(3), variable)
 
 
+def test_at_a_bound(numpy_target):
+    """Which counts as given."""
+    checked(LIF.neurons(3, v_min=0.5))
+
+
 def test_constants_of_each_neuron(numpy_target):
     checked(ALIF.neurons(3, tau_m=[10, 20, 30] * ms, tau_adapt=[1, 2, 3] * ms))
 
@@ -104,6 +109,12 @@ REFUSED = {
     "an adaptation by the reset": (
         with_update(LIF, "v >= v_th", "v >= v_th + b", "b : 1").with_equations(
             "", reset=LIF.reset + "; b += 1"
+        ),
+        "x", "by way of 'b'",
+    ),
+    "a threshold that a spike sets back": (
+        with_update(LIF, "v >= v_th", "v >= v_th + b", "b : 1").with_equations(
+            "", reset=LIF.reset + "; b = 0"
         ),
         "x", "by way of 'b'",
     ),

@@ -48,7 +48,7 @@ def test_no_number_is_refused(environment, wrong):
         threads_at_hand()
 
 
-def gradients(cpp, threads):
+def gradients(cpp, threads, order=1):
     """Of 37 samples, which are no multiple of the parts, and enough work for three threads."""
     batch, steps, n = 37, 40, 70
     random = np.random.default_rng(1)
@@ -66,8 +66,9 @@ def gradients(cpp, threads):
         state["step"][:] = s
         state["psi"][:] = random.normal(size=batch * n)
         state["error"][:] = random.normal(size=batch)
-        state["spikes"] = [listing(spikes[s])] * 2
-        state["spiking"] = state["spikes"][1]
+        heard = listing(spikes[s])
+        heard[: heard[-1]] = heard[: heard[-1]][::order]
+        state["spikes"], state["spiking"] = [heard] * 2, heard
         assert not cpp(**state)
     return np.concatenate(state["gradient"])
 
@@ -78,3 +79,9 @@ def test_any_number_gives_the_same_bits():
     assert np.ptp(expected) > 0
     for threads in (2, 3, 16):
         np.testing.assert_array_equal(gradients(cpp, threads), expected)
+
+
+def test_any_order_of_spikes():
+    """A `SpikeGeneratorGroup` lists those of a time step by their times, not by neurons."""
+    cpp = form(HEADER)
+    np.testing.assert_allclose(gradients(cpp, 2, order=-1), gradients(cpp, 2), rtol=1e-11)
