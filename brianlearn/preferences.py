@@ -33,7 +33,7 @@ prefs.register_preferences(
         default=False,
         docs="""
         Whether loops over neurons compute exp, log, pow, sin and cos of several at once, by glibc's
-        vector library (Linux on x86-64, GCC): AdEx neurons then take a half to a fifth of the time.
+        vector library (Linux on x86-64, GCC): AdEx neurons then take a third to 0.6 of the time.
         The functions are right to 4 units in the last place instead of 1, and not to the same bit
         for each place in a group, so that Cython and standalone agree to rounding only. It takes
         effect with the next `set_target`.
